@@ -1,0 +1,1 @@
+"""Building blocks that every service shares; none of them knows a service."""

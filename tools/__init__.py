@@ -1,0 +1,1 @@
+"""Programs for people who work on Olivegrove: checks, generators, measurements."""
