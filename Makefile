@@ -1,14 +1,41 @@
 .DEFAULT_GOAL := help
-.PHONY: .venv help
+.PHONY: .venv bench check clean help lock run soak test
 
+# Names the one Python to use; without it the first of python3.13, 3.12, 3.11 that works is taken.
 PYTHON ?=
 export PYTHON
 
 # Always `python -m`: scripts in .venv/bin name the folder they were made in and break when it moves.
 PY := .venv/bin/python
+export HYPOTHESIS_STORAGE_DIRECTORY := .cache/hypothesis
+
+# What to give pytest on top, for example: make test ARGS='tests/unit -k token'
+ARGS ?=
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv ## Start NATS, the store and every service here; Ctrl-C stops them, data stays in .data/
+	@$(PY) -m deploy.local run
+
+test: .venv ## Run every test, scaled down, and hold the coverage floors (ARGS=... goes to pytest)
+	@$(PY) -m tools.run_tests $(ARGS)
+
+soak: .venv ## Run the tests with the full numbers (SOAK_SEED=... repeats a run)
+	@$(PY) -m tools.run_tests --soak $(ARGS)
+
+check: .venv ## Lint, types, import rules, generated tables, links; quick enough for every commit
+	@$(PY) -m tools.check
+
+bench: .venv ## Measure against the bare bus and the bare store, and print one table
+	@$(PY) -m tools.bench
+
+lock: ## Compile requirements.lock anew from pyproject.toml (needs the network)
+	@tools/lock.sh
+
+clean: ## Remove what make made; data in .data/ stays
+	rm -rf .venv .cache .coverage .hypothesis
+	find deploy libs services tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv: .venv/installed
 

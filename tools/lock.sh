@@ -1,0 +1,23 @@
+#!/bin/sh
+# Compile requirements.lock from pyproject.toml: one file, hashed, for every Python and system we support.
+#
+# uv only compiles here, from a scratch environment of its own; it is never needed to install.
+# LOCK_ARGS=--upgrade takes the newest of everything, LOCK_ARGS='--upgrade-package aiohttp' of one.
+set -eu
+cd "$(dirname "$0")/.."
+scratch=.cache/lock
+
+make .venv
+[ -x "$scratch/bin/uv" ] || {
+    .venv/bin/python -m venv --clear "$scratch"
+    "$scratch/bin/python" -m pip install --quiet --disable-pip-version-check uv
+}
+# shellcheck disable=SC2086  # LOCK_ARGS is a list of words
+"$scratch/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-annotate --no-header --group local --group dev ${LOCK_ARGS:-} \
+    pyproject.toml --output-file requirements.lock
+if grep -n '://' requirements.lock; then
+    echo "requirements.lock names a host (above); it must install from any index." >&2
+    exit 1
+fi
+git --no-pager diff --stat -- requirements.lock
