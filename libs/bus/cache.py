@@ -1,0 +1,165 @@
+"""A bounded cache of lookups that never keeps an answer from before a revocation.
+
+Made for "which endpoint is this token?", asked for every message of every device. Correctness
+is rule 17 of protocol/delivery.md: an answer that was on its way while something was revoked may
+be older than the revocation, so it is thrown away and asked for again. Everything else - one load
+for concurrent callers, least recently used goes first, short memory for refusals - is speed.
+The bus calls :meth:`LookupCache.clear` through ``Bus.on_cut`` when events may have been missed.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from libs.contracts.errors import GroveError, UnavailableError
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+MAX_REPEATS = 8
+"""Loads repeated because of revocations before the caller is told to come back (503)."""
+
+_FIRST_SERVER_ERROR = 500
+
+
+@dataclass(slots=True)
+class _Entry(Generic[V]):
+    """What a load gave, until when it may be used."""
+
+    expires_at: float
+    value: V | None = None
+    refusal: GroveError | None = None
+
+
+@dataclass(slots=True)
+class _Load(Generic[V]):
+    """A load on its way: who waits for it, and whether it has been overtaken by a revocation."""
+
+    task: asyncio.Task[_Entry[V]]
+    waiters: int = 0
+    overtaken: bool = False
+
+
+class LookupCache(Generic[K, V]):
+    """Remembers what ``load`` answered, by key."""
+
+    def __init__(
+        self,
+        load: Callable[[K], Awaitable[V]],
+        *,
+        max_entries: int,
+        ttl_s: float = 30.0,
+        negative_ttl_s: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Keep at most ``max_entries`` answers, each ``ttl_s`` from the start of its load.
+
+        A 4xx :class:`GroveError` of ``load`` is an answer too and is kept ``negative_ttl_s``,
+        unless its class says that the same request may succeed later; 5xx is never kept.
+        """
+        self._load = load
+        self._max_entries = max_entries
+        self._ttl_s = ttl_s
+        self._negative_ttl_s = negative_ttl_s
+        self._clock = clock
+        self._entries: dict[K, _Entry[V]] = {}
+        self._loads: dict[K, _Load[V]] = {}
+
+    def __len__(self) -> int:
+        """Count the answers kept, refusals and expired ones included."""
+        return len(self._entries)
+
+    async def get(self, key: K) -> V:
+        """Give the answer for ``key``, from memory or by one load shared with everyone asking.
+
+        Raises:
+            GroveError: What ``load`` raised; UnavailableError also when revocations kept
+                overtaking the load.
+        """
+        entry = self._entries.pop(key, None)
+        if entry is not None and entry.expires_at > self._clock():
+            self._entries[key] = entry
+        else:
+            entry = await self._join_load(key)
+        if entry.refusal is not None:
+            raise entry.refusal.with_traceback(None)
+        return entry.value  # type: ignore[return-value]  # V itself may include None
+
+    def invalidate(self, key: K) -> None:
+        """Forget one key; a load of it that is on its way will be repeated."""
+        self._entries.pop(key, None)
+        load = self._loads.get(key)
+        if load is not None:
+            load.overtaken = True
+
+    def invalidate_where(self, predicate: Callable[[K, V], bool]) -> None:
+        """Forget the answers for which ``predicate(key, value)`` is true, and all refusals.
+
+        What the loads on their way will bring is not known yet, so all of them are repeated:
+        prefer :meth:`invalidate` where the event names the key.
+        """
+        self._entries = {
+            key: entry
+            for key, entry in self._entries.items()
+            if entry.refusal is None and not predicate(key, entry.value)  # type: ignore[arg-type]  # as above
+        }
+        self._overtake_loads()
+
+    def clear(self) -> None:
+        """Forget everything; loads on their way will be repeated."""
+        self._entries.clear()
+        self._overtake_loads()
+
+    def _overtake_loads(self) -> None:
+        for load in self._loads.values():
+            load.overtaken = True
+
+    async def _join_load(self, key: K) -> _Entry[V]:
+        load = self._loads.get(key)
+        if load is None:
+            task = asyncio.get_running_loop().create_task(self._load_until_current(key), name="lookup")
+            load = self._loads[key] = _Load(task)
+        load.waiters += 1
+        try:
+            return await asyncio.shield(load.task)
+        finally:
+            load.waiters -= 1
+            if load.waiters == 0 and not load.task.done():
+                self._abandon(key, load)
+
+    def _abandon(self, key: K, load: _Load[V]) -> None:
+        """Stop a load nobody waits for any more, so that the next caller starts afresh."""
+        if self._loads.get(key) is load:
+            del self._loads[key]
+        load.task.cancel()
+
+    async def _load_until_current(self, key: K) -> _Entry[V]:
+        load = self._loads[key]
+        try:
+            for _ in range(MAX_REPEATS + 1):
+                load.overtaken = False
+                entry = await self._load_once(key)
+                if not load.overtaken:
+                    self._keep(key, entry)
+                    return entry
+            phrase = "revocations kept overtaking the lookup"
+            raise UnavailableError(phrase)
+        finally:
+            if self._loads.get(key) is load:
+                del self._loads[key]
+
+    async def _load_once(self, key: K) -> _Entry[V]:
+        started = self._clock()
+        try:
+            return _Entry(started + self._ttl_s, value=await self._load(key))
+        except GroveError as error:
+            if error.status_code >= _FIRST_SERVER_ERROR or error.retried:
+                raise
+            return _Entry(started + self._negative_ttl_s, refusal=error)
+
+    def _keep(self, key: K, entry: _Entry[V]) -> None:
+        self._entries[key] = entry
+        if len(self._entries) > self._max_entries:
+            del self._entries[next(iter(self._entries))]
