@@ -1,11 +1,13 @@
 """Start a program that cannot outlive the process that asked for it.
 
-Run as a script, ``python -I -S leash.py <parent pid> <program> [argument...]``: it asks the kernel to kill it when its
-parent dies, and then becomes the program. The order closes the race: the request is made first, and only then is the parent
-looked at, so a parent that died before the request is noticed here and one that dies after it is noticed by the kernel.
+Run as a script, ``python -I -S leash.py <parent pid> <program> [argument...]``: it asks the kernel to kill
+it when its parent dies, and then becomes the program. The order closes the race: the request is made first,
+and only then is the parent looked at, so a parent that died before the request is noticed here and one that
+dies after it is noticed by the kernel.
 
-The kernel means the parent *thread*: start leashed programs from a thread that lives as long as the program should.
-Systems other than Linux have no such request; there the watchdog (:mod:`deploy.local.watchdog`) does the work alone.
+The kernel means the parent *thread*: start leashed programs from a thread that lives as long as the program
+should. Systems other than Linux have no such request; there the watchdog (:mod:`deploy.local.watchdog`)
+does the work alone.
 """
 
 import os

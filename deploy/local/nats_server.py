@@ -1,8 +1,9 @@
 """The embedded NATS server: its configuration, its command line and the ports it bound.
 
-One user per service with random passwords; what each may publish and hear comes from :mod:`libs.contracts.access`. JetStream
-syncs every write (``sync_interval: always``), because an acknowledgement from it is what a device's PUBACK stands on.
-The configuration holds passwords, so it is written 0600. NATS reads JSON, which spares a writer of its own syntax.
+One user per service with random passwords; what each may publish and hear comes from
+:mod:`libs.contracts.access`. JetStream syncs every write (``sync_interval: always``), because an
+acknowledgement from it is what a device's PUBACK stands on. The configuration holds passwords, so it is
+written 0600. NATS reads JSON, which spares a writer of its own syntax.
 """
 
 import json
@@ -42,7 +43,9 @@ class NatsPorts:
     monitor: int = 0
 
 
-def render_config(directory: Path, *, ports: NatsPorts, users: Iterable[NatsUser], max_file_store_bytes: int) -> str:
+def render_config(
+    directory: Path, *, ports: NatsPorts, users: Iterable[NatsUser], max_file_store_bytes: int
+) -> str:
     """Return the text of nats.conf for a server that keeps everything under ``directory``."""
     config = {
         "server_name": "grove-local",
@@ -63,13 +66,17 @@ def render_config(directory: Path, *, ports: NatsPorts, users: Iterable[NatsUser
     return json.dumps(config, indent=2) + "\n"
 
 
-def write_config(directory: Path, *, ports: NatsPorts, users: Sequence[NatsUser], max_file_store_bytes: int) -> Path:
-    """Write ``directory/nats.conf`` readable by its owner alone, and drop port files of servers that are gone."""
+def write_config(
+    directory: Path, *, ports: NatsPorts, users: Sequence[NatsUser], max_file_store_bytes: int
+) -> Path:
+    """Write ``directory/nats.conf`` for its owner alone, and drop port files of servers that are gone."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for stale in directory.glob("*.ports"):
         stale.unlink(missing_ok=True)
     path = directory / "nats.conf"
-    text = render_config(directory.resolve(), ports=ports, users=users, max_file_store_bytes=max_file_store_bytes)
+    text = render_config(
+        directory.resolve(), ports=ports, users=users, max_file_store_bytes=max_file_store_bytes
+    )
     write_private(path, text)
     return path
 

@@ -1,24 +1,25 @@
-"""Who may log in to the embedded NATS: one user per service, with what :mod:`libs.contracts.access` lets it do."""
+"""Who may log in to the embedded NATS: one user per service, with what the contracts let it do."""
 
 import secrets
 
 from deploy.local.nats_server import NatsUser
-
-try:
-    from libs.contracts.access import USERS
-except ImportError:
-    USERS = ()
+from libs.contracts import access
 
 _PASSWORD_BYTES = 24
 
 
-def new_passwords() -> dict[str, str]:
-    """Return a random password for each user that the contracts name."""
-    return {user.name: secrets.token_urlsafe(_PASSWORD_BYTES) for user in USERS}
+def new_password() -> str:
+    """Return a random password that needs no quoting in an address."""
+    return secrets.token_urlsafe(_PASSWORD_BYTES)
 
 
-def nats_users(passwords: dict[str, str]) -> tuple[NatsUser, ...]:
-    """Return the logins with their permissions; ``passwords`` must know every name."""
+def user_names() -> tuple[str, ...]:
+    """Return the name of every user, ``observer`` among them."""
+    return tuple(user.name for user in access.users())
+
+
+def nats_users(passwords: dict[str, str], *, root: str) -> tuple[NatsUser, ...]:
+    """Return the logins with their permissions below ``root``; ``passwords`` must know every name."""
     return tuple(
         NatsUser(
             name=user.name,
@@ -27,5 +28,5 @@ def nats_users(passwords: dict[str, str]) -> tuple[NatsUser, ...]:
             subscribe=user.subscribe,
             allow_responses=user.allow_responses,
         )
-        for user in USERS
+        for user in access.users(root)
     )

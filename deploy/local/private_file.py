@@ -1,4 +1,4 @@
-"""Files that hold secrets: readable by their owner alone from their first byte, and never seen half written."""
+"""Files that hold secrets: their owner's alone from the first byte, and never seen half written."""
 
 import os
 import secrets

@@ -1,8 +1,9 @@
 """The embedded store: its command line and the port it bound.
 
-It is a GPL program and only ever a separate process, started as a module because the script pip makes names the folder it was
-made in. ``--sync-on-commit`` is not a choice: without it acknowledged writes were lost when the store was killed. An empty
-configuration file of our own keeps it from picking up a secantusd.toml it finds elsewhere.
+It is a GPL program and only ever a separate process, started as a module because the script pip makes names
+the folder it was made in. ``--sync-on-commit`` is not a choice: without it acknowledged writes were lost
+when the store was killed. An empty configuration file of our own keeps it from picking up a secantusd.toml
+it finds elsewhere.
 """
 
 import re

@@ -1,1 +1,1 @@
-"""What tests of several packages share: real servers, the whole stack on free ports, waiting with a deadline."""
+"""What tests share: real servers, the whole stack on free ports, waiting with a deadline."""

@@ -1,7 +1,7 @@
 """Real NATS and a real store for component tests: one process each, on a free port that stays for restarts.
 
-Start one per session and keep tests apart with :func:`fresh_subject_root` and :func:`fresh_database`; start one per test
-where the test kills or pauses it::
+Start one per session and keep tests apart with :func:`fresh_subject_root` and :func:`fresh_database`; start
+one per test where the test kills or pauses it::
 
     async with running_nats(tmp_path) as nats:
         bus = await Bus.connect(url=nats.url, ...)            # may do anything
@@ -12,7 +12,8 @@ where the test kills or pauses it::
         await nats.resume()
 
 Nothing is bound to an event loop, so a session fixture may be shared by tests with loops of their own:
-:func:`nats_process` and :func:`store_process` are the same as plain context managers. The servers die with the test process.
+:func:`nats_process` and :func:`store_process` are the same as plain context managers. The servers die with
+the test process.
 """
 
 import asyncio
@@ -33,8 +34,9 @@ import pymongo.errors
 
 from deploy.local.leash import leashed
 from deploy.local.nats_server import NatsPorts, NatsUser, nats_executable, read_ports, write_config
-from deploy.local.nats_users import nats_users, new_passwords
+from deploy.local.nats_users import nats_users, new_password, user_names
 from deploy.local.store_server import read_port, store_argv, store_url
+from libs.contracts.subjects import DEFAULT_ROOT
 
 S = TypeVar("S", bound="Server")
 
@@ -46,7 +48,7 @@ _MAX_FILE_STORE_BYTES = 64 * 1024**3
 
 
 def fresh_subject_root() -> str:
-    """Return a subject root no other test uses: ``GROVE_SUBJECT_ROOT`` for parts under test that share one NATS."""
+    """Return a subject root no other test uses, for parts under test that share one NATS."""
     return f"test{secrets.token_hex(4)}.v1"
 
 
@@ -97,12 +99,12 @@ class Server(ABC):
         self._running().send_signal(number)
 
     def launch(self) -> None:
-        """Start the process without waiting for it; it dies with the calling thread, so call this from the main one."""
+        """Start without waiting; the process dies with the calling thread, so call this from the main one."""
         if self._process is not None:
             message = f"{type(self).__name__} is already running"
             raise RuntimeError(message)
         with self.log.open("ab" if self.port else "wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - the command is ours
+            self._process = subprocess.Popen(
                 leashed(*self._argv()),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -119,7 +121,9 @@ class Server(ABC):
         until = time.monotonic() + _START_DEADLINE_S
         while not self._answers():
             if self._running().poll() is not None or time.monotonic() > until:
-                message = f"{type(self).__name__} did not start:\n{self.log.read_text(errors='replace')[-2000:]}"
+                message = (
+                    f"{type(self).__name__} did not start:\n{self.log.read_text(errors='replace')[-2000:]}"
+                )
                 self.end()
                 raise RuntimeError(message)
             time.sleep(_POLL_S)
@@ -143,7 +147,7 @@ class Server(ABC):
         self._process = None
 
     def discard(self) -> None:
-        """End the process at once: its data goes with the test, and the store takes two seconds to say goodbye."""
+        """End at once: the data goes with the test, and the store takes two seconds to say goodbye."""
         if self._process is not None:
             self._process.kill()
             self.wait_gone()
@@ -166,9 +170,10 @@ class Server(ABC):
 class NatsServer(Server):
     """A NATS server with JetStream that syncs every write, and one user per service as in production."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, root: str = DEFAULT_ROOT) -> None:
         super().__init__(directory)
-        self.users = {user.name: user for user in nats_users(new_passwords())}
+        passwords = {name: new_password() for name in user_names()}
+        self.users = {user.name: user for user in nats_users(passwords, root=root)}
         self._anything = NatsUser(name="test", password=secrets.token_hex(8))
         self._ports = NatsPorts()
 
@@ -183,7 +188,9 @@ class NatsServer(Server):
 
     def _argv(self) -> list[str]:
         users = [self._anything, *self.users.values()]
-        config = write_config(self.directory, ports=self._ports, users=users, max_file_store_bytes=_MAX_FILE_STORE_BYTES)
+        config = write_config(
+            self.directory, ports=self._ports, users=users, max_file_store_bytes=_MAX_FILE_STORE_BYTES
+        )
         return [str(nats_executable(sys.prefix)), "--config", str(config)]
 
     def _answers(self) -> bool:
@@ -195,7 +202,7 @@ class NatsServer(Server):
         connection = HTTPConnection("127.0.0.1", found.monitor, timeout=2)
         try:
             connection.request("GET", "/healthz")
-            return connection.getresponse().status == 200  # noqa: PLR2004 - HTTP's OK
+            return connection.getresponse().status == 200
         except (OSError, HTTPException):
             return False
         finally:
@@ -227,9 +234,9 @@ class StoreServer(Server):
 
 
 @contextmanager
-def nats_process(directory: Path) -> Iterator[NatsServer]:
+def nats_process(directory: Path, *, root: str = DEFAULT_ROOT) -> Iterator[NatsServer]:
     """Run a NATS server in ``directory/nats``, for fixtures that have no event loop."""
-    with _kept(NatsServer(directory / "nats")) as server:
+    with _kept(NatsServer(directory / "nats", root=root)) as server:
         server.wait_ready()
         yield server
 
@@ -243,9 +250,9 @@ def store_process(directory: Path) -> Iterator[StoreServer]:
 
 
 @asynccontextmanager
-async def running_nats(directory: Path) -> AsyncIterator[NatsServer]:
-    """Run a NATS server in ``directory/nats`` until the block ends."""
-    with _kept(NatsServer(directory / "nats")) as server:
+async def running_nats(directory: Path, *, root: str = DEFAULT_ROOT) -> AsyncIterator[NatsServer]:
+    """Run a NATS server in ``directory/nats``; the services' users are limited to ``root``."""
+    with _kept(NatsServer(directory / "nats", root=root)) as server:
         await asyncio.to_thread(server.wait_ready)
         yield server
 
