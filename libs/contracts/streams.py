@@ -1,0 +1,76 @@
+"""JetStream streams: who owns which, and how each is kept (protocol/bus.md, Streams).
+
+The owner creates its stream and upgrades it in place; a higher ``revision`` here is the only
+thing that changes one that exists, so that old and new replicas do not fight over it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from libs.contracts.subjects import Subjects
+
+_GIB = 1024**3
+_DAY_S = 24 * 3600.0
+
+EVENT_GROUPS: tuple[tuple[str, str], ...] = (
+    ("endpoint", "token"),
+    ("endpoint", "lifecycle"),
+    ("endpoint", "metadata"),
+    ("endpoint", "connectivity"),
+    ("endpoint", "config"),
+    ("endpoint", "command"),
+    ("endpoint-filter", "*"),
+    ("api-key", "status"),
+    ("service", "configuration"),
+)
+"""(entity, group) of every event that EVENTS keeps: all but ``data-collection``, one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpec:
+    """How a stream is kept.
+
+    Attributes:
+        name: Stream name.
+        owner: The service that creates it.
+        subjects: What it captures.
+        retention: When messages go: by ``limits``, or once taken from a ``workqueue``.
+        discard: What gives way when it is full.
+        max_age_s: Oldest message kept, seconds; 0 = any age.
+        max_bytes: Size limit, bytes.
+        duplicate_window_s: How long a message id is remembered, seconds.
+        revision: Raised with every change of this declaration.
+        description: For people who list streams.
+    """
+
+    name: str
+    owner: str
+    subjects: tuple[str, ...]
+    retention: Literal["limits", "workqueue"]
+    discard: Literal["old", "new"]
+    max_age_s: float
+    max_bytes: int
+    duplicate_window_s: float
+    revision: int
+    description: str
+
+
+def events_stream(subjects: Subjects) -> StreamSpec:
+    """EVENTS: control events, kept a day so that services replay what they missed."""
+    return StreamSpec(
+        name="EVENTS",
+        owner="endpoint-register",
+        subjects=tuple(subjects.events_of(entity, group) for entity, group in EVENT_GROUPS),
+        retention="limits",
+        discard="old",
+        max_age_s=_DAY_S,
+        max_bytes=_GIB,
+        duplicate_window_s=120.0,
+        revision=1,
+        description="Control events of the suite: lifecycle, metadata, tokens, presence.",
+    )
+
+
+def all_streams(subjects: Subjects) -> tuple[StreamSpec, ...]:
+    """Every stream of the suite, for disk budgets and documents."""
+    return (events_stream(subjects),)

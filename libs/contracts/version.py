@@ -1,0 +1,3 @@
+"""The version of the suite; every service reports the same one."""
+
+VERSION = "0.1.0"
