@@ -1,0 +1,68 @@
+"""An HTTP listener that starts at once and stops without dropping a request.
+
+Stopping: the port is closed; for a moment answers still go out on open connections, each telling
+the client to close, so that a busy keep-alive connection ends after an answer and not in the middle
+of the next request; then idle connections are closed and requests in flight are waited for. Long
+lived answers (WebSockets, event streams) end in the application's own ``on_shutdown``.
+"""
+
+import asyncio
+import ssl
+from typing import Final
+
+from aiohttp import web
+
+LINGER_S: Final = 0.5
+_POLL_S: Final = 0.02
+
+
+class HttpServer:
+    """One application on one port.
+
+    Args:
+        app: Not yet started; it gets one more ``on_response_prepare`` hook.
+        in_flight_s: How long a request may still take once stopping has begun; then it is cancelled.
+    """
+
+    def __init__(self, app: web.Application, *, in_flight_s: float) -> None:
+        self._stopping = False
+        app.on_response_prepare.append(self._on_response_prepare)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=in_flight_s)
+        self._site: web.TCPSite | None = None
+
+    async def start(self, *, bind: str, port: int, tls: ssl.SSLContext | None = None) -> int:
+        """Listen, and return the port: the given one, or the free one that was taken for 0.
+
+        Raises:
+            OSError: The port is taken or the address is not ours; its text names both.
+        """
+        await self._runner.setup()
+        self._site = web.TCPSite(self._runner, bind, port, ssl_context=tls, backlog=1024)
+        try:
+            await self._site.start()
+        except BaseException:
+            await self._runner.cleanup()
+            raise
+        return self._site.port
+
+    async def stop(self, *, linger_s: float = LINGER_S) -> None:
+        """Finish what is in flight and close; at most `linger_s` for connections that sit idle."""
+        self._stopping = True
+        if self._site is not None:
+            await self._site.stop()
+        loop = asyncio.get_running_loop()
+        lingers_until = loop.time() + linger_s
+        # aiohttp has no event for "the last connection is gone"
+        while self._connections() and loop.time() < lingers_until:  # noqa: ASYNC110 - see above
+            await asyncio.sleep(_POLL_S)
+        await self._runner.cleanup()
+
+    def _connections(self) -> int:
+        server = self._runner.server
+        return len(server.connections) if server is not None else 0
+
+    async def _on_response_prepare(self, _request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.popall("Server", None)  # versions are nobody's business
+        if self._stopping:
+            response.force_close()
+            response.headers["Connection"] = "close"
