@@ -23,7 +23,7 @@ for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3}; do
     set -- $answer
     case ${1:-} in
         good) chosen=$candidate version=$2 && break ;;
-        module) reason="$candidate ($2) has no '$3' module (on Debian and Ubuntu: apt install python${2%.*}-venv)" ;;
+        module) reason="$candidate ($2) has no '$3' module (Debian, Ubuntu: apt install python${2%.*}-venv)" ;;
         version) case $reason in *module*) ;; *) reason="$candidate is $2" ;; esac ;;
     esac
 done
