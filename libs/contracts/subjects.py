@@ -7,7 +7,7 @@ table and the generated documents all speak from the same declaration.
 
 import re
 from dataclasses import dataclass
-from typing import Generic
+from typing import Any, Generic, TypeAlias
 
 from libs.contracts.messages import EventT, ReplyT, RequestT
 
@@ -117,3 +117,7 @@ class EventType(Generic[EventT]):
     def subject(self, subjects: Subjects, *extra: str) -> str:
         """Where it is published."""
         return subjects.event(self.originator, self.entity, self.group, self.name, *extra)
+
+
+AnyOperation: TypeAlias = Operation[Any, Any]
+AnyEventType: TypeAlias = EventType[Any]
