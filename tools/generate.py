@@ -43,10 +43,9 @@ def variables_of(owner: str) -> list[Variable]:
     """Describe the settings of a service, of the runner, or those common to all processes."""
     if owner == COMMON:
         return list(describe(ProcessSettings, ""))
-    package, prefix = ("deploy.local", "") if owner == LOCAL else (_package(owner), owner)
-    module = _module(f"{package}.settings")
+    module = _module("deploy.local.settings" if owner == LOCAL else f"{_package(owner)}.settings")
     classes = _settings_classes(module) if module else ()
-    return [variable for cls in classes for variable in describe(cls, prefix)]
+    return [variable for cls in classes for variable in describe(cls, owner)]
 
 
 def subjects_of(service: str) -> Sequence[Declared]:

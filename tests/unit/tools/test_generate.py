@@ -69,8 +69,10 @@ def test_subjects_are_answered_said_or_heard() -> None:
     other = subjects_table([RIPENED], service="plum").splitlines()[2:]
 
     assert own == [
-        r"| answers | `grove.v1.service.pear.fruit.PickRequest` | `PickRequest` -> `PickReply` "
-        r"| Takes one \| leaves the rest. |",
+        (
+            r"| answers | `grove.v1.service.pear.fruit.PickRequest` | `PickRequest` -> `PickReply` "
+            r"| Takes one \| leaves the rest. |"
+        ),
         "| says | `grove.v1.events.pear.tree.fruit.ripened` | `Ripened` | One may be picked. |",
     ]
     assert other[0].startswith("| hears | ")
