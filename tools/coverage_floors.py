@@ -40,8 +40,8 @@ class Tally:
 
 
 def package_of(path: str) -> str:
-    """Return the package a measured file belongs to: ``libs/bus/wrapper.py`` is in ``libs.bus``."""
-    return ".".join(Path(path).with_suffix("").parts[:2])
+    """Return the package a measured file counts for: ``libs/bus/wrapper.py`` for ``libs.bus``."""
+    return ".".join(Path(path).parent.parts[:2])
 
 
 def floor_of(package: str, floors: Mapping[str, float | None]) -> float | None:
