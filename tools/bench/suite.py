@@ -1,0 +1,94 @@
+"""The whole suite on free ports in a folder of its own, and the twins to load it with."""
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+_READY_DEADLINE_S = 60.0
+_PORTS = ("MQTT", "MQTT_WS", "HTTP", "API", "BOOTSTRAP", "NATS", "STORE")
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Where the running suite is."""
+
+    http: str
+    api: str
+    api_key: str
+    mongodb: str
+    started_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """An endpoint to send for."""
+
+    app_version: str
+    token: str
+
+
+@asynccontextmanager
+async def running_suite(directory: Path) -> AsyncIterator[Suite]:
+    """Start the suite and stop it again; its logs stay in ``directory``."""
+    environment = {f"GROVE_{name}_PORT": "0" for name in _PORTS}
+    began = time.monotonic()
+    runner = await asyncio.create_subprocess_exec(
+        "env",
+        *(f"{name}={value}" for name, value in environment.items()),
+        sys.executable,
+        "-m",
+        "deploy.local",
+        "run",
+        "--quiet",
+        "--data-dir",
+        str(directory),
+        start_new_session=True,
+    )
+    try:
+        ready = await _ready(directory / "ready.json", runner)
+        yield Suite(
+            http=ready["http"],
+            api=ready["api"],
+            api_key=ready["apiKey"],
+            mongodb=ready["mongodb"],
+            started_in_s=time.monotonic() - began,
+        )
+    finally:
+        if runner.returncode is None:
+            runner.send_signal(signal.SIGINT)
+        await runner.wait()
+
+
+async def _ready(path: Path, runner: asyncio.subprocess.Process) -> dict[str, str]:
+    async with asyncio.timeout(_READY_DEADLINE_S):
+        while not await asyncio.to_thread(path.exists):
+            if runner.returncode is not None:
+                raise SystemExit(f"the suite did not start; its logs are in {path.parent}")
+            await asyncio.sleep(0.05)
+    ready: dict[str, str] = json.loads(await asyncio.to_thread(path.read_text))
+    return ready
+
+
+async def create_twins(suite: Suite, *, count: int) -> list[Twin]:
+    """Create an application with ``count`` endpoints over REST."""
+    headers = {"Authorization": f"Bearer {suite.api_key}"}
+    async with aiohttp.ClientSession(suite.api, headers=headers, raise_for_status=True) as session:
+        async with session.post("/tekton/api/v1/applications", json={"displayName": "bench"}) as answer:
+            application = (await answer.json())["name"]
+        versions = f"/tekton/api/v1/applications/{application}/app-versions"
+        async with session.post(versions, json={"nameSuffix": "v1"}) as answer:
+            version = (await answer.json())["name"]
+        twins = []
+        for number in range(count):
+            body = {"appVersion": {"name": version}, "metadata": {"number": number}}
+            async with session.post("/epr/api/v1/endpoints", json=body) as answer:
+                twins.append(Twin(app_version=version, token=(await answer.json())["token"]))
+        return twins
