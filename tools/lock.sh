@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 scratch=.cache/lock
 
-make .venv
+make --silent --no-print-directory .venv
 [ -x "$scratch/bin/uv" ] || {
     .venv/bin/python -m venv --clear "$scratch"
     "$scratch/bin/python" -m pip install --quiet --disable-pip-version-check uv

@@ -19,7 +19,7 @@ _REPORT = Path(".cache/coverage.json")
 _SOAK_TIMEOUT_S = 2100
 
 
-def test_command(extra: Sequence[str]) -> list[str]:
+def run_command(extra: Sequence[str]) -> list[str]:
     command = [sys.executable, "-m", "pytest", "-m", "not soak", *extra]
     if not extra:
         command += ["--cov", "--cov-report=", f"--cov-report=json:{_REPORT}"]
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"SOAK_SEED={seed} (make soak SOAK_SEED={seed} repeats this run)", flush=True)
         return subprocess.run(soak_command(extra, seed=seed), env=environment, check=False).returncode
     _REPORT.unlink(missing_ok=True)
-    code = subprocess.run(test_command(extra), env=environment, check=False).returncode
+    code = subprocess.run(run_command(extra), env=environment, check=False).returncode
     if code == 0 and not extra and not coverage_floors.hold(_REPORT):
         return 1
     return code

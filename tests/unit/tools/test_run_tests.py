@@ -1,15 +1,15 @@
-from tools.run_tests import soak_command, test_command as command
+from tools.run_tests import run_command, soak_command
 
 
 def test_a_whole_run_leaves_soaks_out_and_measures() -> None:
-    whole = command([])
+    whole = run_command([])
 
     assert whole[whole.index("-m", 3) + 1] == "not soak"
     assert "--cov" in whole
 
 
 def test_a_run_of_named_tests_measures_nothing() -> None:
-    named = command(["tests/unit", "-k", "token"])
+    named = run_command(["tests/unit", "-k", "token"])
 
     assert named[-3:] == ["tests/unit", "-k", "token"]
     assert "--cov" not in named
