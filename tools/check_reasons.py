@@ -19,14 +19,13 @@ _DIRECTIVE = re.compile(
     r"|type:\s*ignore(?:\[[^\]]*\])?"
     r"|pragma:\s*no (?:cover|branch))"
 )
-_WORD = re.compile(r"[A-Za-z]{2,}")
-_ENOUGH_WORDS = 2
+_WORD = re.compile(r"[A-Za-z]{4,}")
 
 
 def lacks_reason(comment: str) -> bool:
     """Tell whether a comment switches a check off without saying why."""
     left, directives = _DIRECTIVE.subn(" ", comment)
-    return directives > 0 and len(_WORD.findall(left)) < _ENOUGH_WORDS
+    return directives > 0 and not _WORD.search(left)
 
 
 def unexplained(source: str) -> Iterator[int]:
