@@ -38,5 +38,9 @@ def read_port(log: str) -> int | None:
 
 
 def store_url(port: int) -> str:
-    """Return the address for drivers; the direct connection spares them the discovery of a one-member set."""
-    return f"mongodb://127.0.0.1:{port}/?directConnection=true"
+    """Return the address for drivers.
+
+    The direct connection spares them the discovery of a one-member set. They must not retry writes: across a
+    crash the store forgets which it has carried out, and does them twice.
+    """
+    return f"mongodb://127.0.0.1:{port}/?directConnection=true&retryWrites=false"

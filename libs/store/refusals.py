@@ -1,0 +1,9 @@
+"""Reasons not to start with a store at all: waiting would not help."""
+
+
+class StoreRefusedError(Exception):
+    """The URL, the credentials or the kind of server make the store unusable; the text says which."""
+
+
+class VolatileStoreError(StoreRefusedError):
+    """The store does not keep what it acknowledges."""
