@@ -4,7 +4,19 @@ Everything a service needs is exported here; the modules behind it may change. S
 :class:`libs.bus.bus.Bus`.
 """
 
+from libs.bus.bus import Bus
 from libs.bus.cache import LookupCache
+from libs.bus.codec import MAX_MESSAGE_BYTES
+from libs.bus.connection import BusClosedError, BusRefusedError
 from libs.bus.ordering import KeyedQueue
+from libs.bus.publishing import Announced
 
-__all__ = ["KeyedQueue", "LookupCache"]
+__all__ = [
+    "MAX_MESSAGE_BYTES",
+    "Announced",
+    "Bus",
+    "BusClosedError",
+    "BusRefusedError",
+    "KeyedQueue",
+    "LookupCache",
+]
