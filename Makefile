@@ -37,7 +37,10 @@ clean: ## Remove what make made; data in .data/ stays
 	rm -rf .venv .cache .coverage .hypothesis
 	find deploy libs services tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Made anew as well when its Python has gone, or is not the PYTHON that was asked for.
 .venv: .venv/installed
+	@$(PY) -V >/dev/null 2>&1 && { [ -z "$(PYTHON)" ] || [ "$$($(PYTHON) -V 2>&1)" = "$$($(PY) -V)" ]; } \
+		|| tools/venv.sh
 
 .venv/installed: requirements.lock
 	@tools/venv.sh
