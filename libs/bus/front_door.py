@@ -1,0 +1,265 @@
+"""One device request, from parsed path to answer: what every transport does with KP1.
+
+The order of checks is protocol/kp1.md's: the path (the transport parsed it), then version,
+extension, token, state, and last the resource and the payload, which are the owner's to judge.
+One table, :func:`extensions`, says who answers which extension. What ends a request badly is a
+:class:`GroveError` somewhere below and becomes an :class:`Answer` here, once; how an answer looks
+on the wire is the transport's business.
+"""
+
+import functools
+import json
+import time
+import zoneinfo
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+from msgspec import Struct
+
+from libs.bus.identity import Identity, IdentityBus
+from libs.bus.ordering import KeyedQueue
+from libs.contracts import kp1
+from libs.contracts.errors import (
+    BadRequestError,
+    GroveError,
+    InternalError,
+    NotFoundError,
+    PayloadTooLargeError,
+)
+from libs.contracts.esp import EPMX, ClientData, ExtensionData
+from libs.contracts.instants import unix_ms
+from libs.contracts.kp1 import Kp1Path
+from libs.contracts.payload import decode_object, encode_json
+from libs.contracts.subjects import Operation
+
+OWNER_TIMEOUT_S = 5.0
+"""How long an owner may take; protocol/kp1.md answers 504 after that."""
+QUEUE_WAIT_S = 30.0
+"""How long a request may wait behind earlier ones of its endpoint: six owners' worth of silence."""
+
+_FIRST_ERROR = 400
+_FIRST_SERVER_ERROR = 500
+_MAX_LOGGED = 100
+_log = structlog.get_logger("libs.bus")
+
+
+class Answer(Struct, frozen=True):
+    """What a device is told.
+
+    Attributes:
+        status_code: Below 400 it is a success.
+        reason_phrase: One sentence when it is an error.
+        payload: The owner's bytes; most successes are empty.
+    """
+
+    status_code: int = 200
+    reason_phrase: str = ""
+    payload: bytes = b""
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it goes to ``/error`` rather than ``/status``."""
+        return self.status_code >= _FIRST_ERROR
+
+    @property
+    def body(self) -> bytes:
+        """The bytes for the device: the payload, or an error's two fields as JSON."""
+        return error_body(self.status_code, self.reason_phrase) if self.is_error else self.payload
+
+
+class Caller(Struct, frozen=True):
+    """An endpoint that was let in.
+
+    Attributes:
+        endpoint_id: Whom the token belongs to.
+        token_id: Names the token without telling it.
+        epoch: Of the identity cache when it was let in.
+    """
+
+    endpoint_id: str
+    token_id: str
+    epoch: int
+
+
+class Extension(Protocol):
+    """Answers the requests of one extension."""
+
+    @property
+    def ordered(self) -> bool:
+        """Whether requests of one endpoint wait for each other (delivery rule 16)."""
+
+    async def answer(self, path: Kp1Path, caller: Caller, payload: bytes) -> Answer: ...
+
+
+class FrontDoor:
+    """Lets endpoints in and takes their requests to whoever owns the extension."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        extensions: Mapping[str, Extension],
+        *,
+        queue: KeyedQueue[tuple[str, str]] | None = None,
+        queue_wait_s: float = QUEUE_WAIT_S,
+    ) -> None:
+        """Serve ``extensions``, by the name in the path."""
+        self._identity = identity
+        self._extensions = extensions
+        self._queue = queue or KeyedQueue()
+        self._queue_wait_s = queue_wait_s
+
+    async def admit(self, path: Kp1Path) -> Caller:
+        """Find out who is speaking and whether that is allowed; no payload is needed for it.
+
+        Raises:
+            NotFoundError: No such application version, or it has no such extension.
+            UnauthorizedError: No such token in this application.
+            ForbiddenError: The token is suspended or revoked.
+            GroveError: It cannot be found out now.
+        """
+        epoch = self._identity.epoch
+        version = await self._identity.version(path.app_version)
+        if path.extension not in kp1.EXTENSIONS:
+            raise NotFoundError("unknown extension")
+        if version.extensions is not None and path.extension not in version.extensions:
+            raise NotFoundError(f"application version does not use extension {path.extension}")
+        if path.extension not in self._extensions:
+            raise NotFoundError(f"extension {path.extension} is not available")
+        speaker = await self._identity.speaker(version.application_name, path.token)
+        return Caller(speaker.endpoint_id, speaker.token_id, epoch)
+
+    async def answer(self, path: Kp1Path, payload: bytes) -> Answer:
+        """Answer a request; never raises but when cancelled, and logs one line."""
+        started = time.perf_counter()
+        caller: Caller | None = None
+        failure: Exception | None = None
+        try:
+            caller = await self.admit(path)
+            check_size(len(payload))
+            answer = await self._in_turn(path, caller, payload)
+        except GroveError as error:
+            answer = Answer(error.status_code, error.reason_phrase)
+        except Exception as error:  # noqa: BLE001 - the boundary: logged in full, told as 500
+            failure = error
+            answer = Answer(InternalError.status_code, InternalError.default_phrase)
+        _record(path, caller, answer, duration_s=time.perf_counter() - started, failure=failure)
+        return answer
+
+    async def _in_turn(self, path: Kp1Path, caller: Caller, payload: bytes) -> Answer:
+        extension = self._extensions[path.extension]
+        if not extension.ordered:
+            return await extension.answer(path, caller, payload)
+
+        async def work() -> Answer:
+            # Its turn may have come long after it was let in.
+            now = caller if caller.epoch == self._identity.epoch else await self.admit(path)
+            return await extension.answer(path, now, payload)
+
+        return await self._queue.run((caller.endpoint_id, path.extension), work, wait_s=self._queue_wait_s)
+
+
+def extensions(
+    bus: IdentityBus, *, now: Callable[[], datetime], owner_timeout_s: float = OWNER_TIMEOUT_S
+) -> dict[str, Extension]:
+    """Say who answers which extension; one that is missing here is a 404 until its owner exists."""
+    return {
+        "epmx": OwnedExtension(bus, EPMX, timeout_s=owner_timeout_s),
+        "tsx": TimeExtension(now),
+    }
+
+
+class OwnedExtension:
+    """An extension that a service answers: the request goes to any replica of its owner."""
+
+    ordered = True
+
+    def __init__(
+        self, bus: IdentityBus, operation: Operation[ClientData, ExtensionData], *, timeout_s: float
+    ) -> None:
+        self._bus = bus
+        self._subject = operation.subject(bus.subjects)
+        self._reply = operation.reply
+        self._timeout_s = timeout_s
+
+    async def answer(self, path: Kp1Path, caller: Caller, payload: bytes) -> Answer:
+        """Ask the owner."""
+        message = ClientData(
+            app_version_name=path.app_version,
+            endpoint_id=caller.endpoint_id,
+            resource_path=path.resource,
+            request_id=path.request_id,
+            payload=payload,
+        )
+        reply = await self._bus.request(self._subject, message, self._reply, timeout_s=self._timeout_s)
+        return Answer(reply.status_code, reply.reason_phrase or "", reply.payload)
+
+
+class TimeExtension:
+    """``tsx``: what time it is, and on request how far a time zone is from UTC."""
+
+    ordered = False
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._zones = _zone_names()
+
+    async def answer(self, path: Kp1Path, caller: Caller, payload: bytes) -> Answer:  # noqa: ARG002 - Extension
+        """Tell the time."""
+        if path.resource:
+            raise NotFoundError("tsx has no resources")
+        now = self._now()
+        told: dict[str, int] = {"timestamp": unix_ms(now)}
+        zone = decode_object(payload).get("timezone")
+        if zone is not None and (offset_s := self._utc_offset_s(zone, now)):
+            told["offset"] = offset_s
+        return Answer(payload=encode_json(told))
+
+    def _utc_offset_s(self, zone: object, now: datetime) -> int:
+        # Only names of the list reach the file system.
+        if not isinstance(zone, str) or zone not in self._zones:
+            raise BadRequestError("timezone must be an IANA time zone name")
+        offset = now.astimezone(zoneinfo.ZoneInfo(zone)).utcoffset()
+        return 0 if offset is None else int(offset.total_seconds())
+
+
+def check_size(payload_bytes: int) -> None:
+    """Refuse a payload above the limit of KP1.
+
+    Raises:
+        PayloadTooLargeError: It is.
+    """
+    if payload_bytes > kp1.MAX_PAYLOAD_BYTES:
+        raise PayloadTooLargeError(f"payload is above the limit of {kp1.MAX_PAYLOAD_BYTES} bytes")
+
+
+def error_body(status_code: int, reason_phrase: str) -> bytes:
+    """Spell an error as KP1 does: exactly these two fields."""
+    return json.dumps({"statusCode": status_code, "reasonPhrase": reason_phrase}).encode()
+
+
+@functools.cache
+def _zone_names() -> frozenset[str]:
+    """List the time zones of this machine or of the tzdata package; takes 40 ms."""
+    return frozenset(zoneinfo.available_timezones())
+
+
+def _record(
+    path: Kp1Path, caller: Caller | None, answer: Answer, *, duration_s: float, failure: Exception | None
+) -> None:
+    """Write the one log line; what a stranger made up stays out of it."""
+    fields: dict[str, object] = {"status": answer.status_code, "duration_ms": round(duration_s * 1000, 3)}
+    if caller is not None:
+        fields |= {
+            "app_version": path.app_version,
+            "extension": path.extension,
+            "resource": path.resource[:_MAX_LOGGED],
+            "endpoint_id": caller.endpoint_id,
+        }
+    if answer.is_error:
+        fields["reason"] = answer.reason_phrase
+    if answer.status_code >= _FIRST_SERVER_ERROR:
+        _log.error("kp1_request", exc_info=failure, **fields)
+    else:
+        _log.info("kp1_request", **fields)
