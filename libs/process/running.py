@@ -11,6 +11,7 @@ exit  means
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Collection, Mapping
@@ -90,7 +91,8 @@ async def serve(process: Process, build: Build, *, on_stopping: Callable[[], Non
             process.supervise("event loop lag", sample_loop_lag())
             exit_code = await _build_and_serve(process, build, on_stopping)
     finally:
-        await management.stop(linger_s=0.0)
+        with contextlib.suppress(TimeoutError):  # a scraper that will not read its answer is not work
+            await management.stop(linger_s=0.0)
     _log.info("process.stopped", exit_code=exit_code)
     return exit_code
 

@@ -26,6 +26,7 @@ class HttpServer:
 
     def __init__(self, app: web.Application, *, in_flight_s: float) -> None:
         self._stopping = False
+        self._in_flight_s = in_flight_s
         app.on_response_prepare.append(self._on_response_prepare)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=in_flight_s)
         self._site: web.TCPSite | None = None
@@ -46,7 +47,11 @@ class HttpServer:
         return self._site.port
 
     async def stop(self, *, linger_s: float = LINGER_S) -> None:
-        """Finish what is in flight and close; at most `linger_s` for connections that sit idle."""
+        """Finish what is in flight and close; at most `linger_s` for connections that sit idle.
+
+        Raises:
+            TimeoutError: Some requests were not finished and have been cancelled.
+        """
         self._stopping = True
         if self._site is not None:
             await self._site.stop()
@@ -55,7 +60,11 @@ class HttpServer:
         # aiohttp has no event for "the last connection is gone"
         while self._connections() and loop.time() < lingers_until:  # noqa: ASYNC110 - see above
             await asyncio.sleep(_POLL_S)
+        cut_off_at = loop.time() + self._in_flight_s
         await self._runner.cleanup()
+        if loop.time() >= cut_off_at:
+            message = f"requests were still in flight after {self._in_flight_s:g} s"
+            raise TimeoutError(message)
 
     def _connections(self) -> int:
         server = self._runner.server

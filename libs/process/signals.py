@@ -8,7 +8,6 @@ that was told to stop is gone in the end.
 import asyncio
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -16,7 +15,6 @@ from typing import Final
 
 import structlog
 
-STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 OVERRUN_S: Final = 5.0
 
 _log = structlog.get_logger()
@@ -25,16 +23,21 @@ _log = structlog.get_logger()
 def stop_on_signals(stop: Callable[[str], None]) -> None:
     """Call `stop` with the name of the first signal; the next one ends the process on the spot."""
     loop = asyncio.get_running_loop()
+    seen: set[int] = set()
 
-    def on_first(number: signal.Signals) -> None:
-        for each in STOP_SIGNALS:
-            loop.remove_signal_handler(each)
-            # Plain handlers run between byte codes: unlike the loop's they do not need a free loop.
-            signal.signal(each, _exit_at_once)
-        stop(number.name)
+    # Plain handlers run between byte codes; the loop's own need a loop that is free, and the second
+    # signal is for the case that it is not. They run inside whatever was going on, a log line for
+    # example, so they only hand over or leave.
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        name = signal.Signals(number).name
+        if seen:
+            os.write(2, f"{name} again: not waiting any longer\n".encode())
+            os._exit(128 + number)
+        seen.add(number)
+        loop.call_soon_threadsafe(stop, name)
 
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, on_first, number)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
 
 
 def end_after(seconds: float) -> None:
@@ -42,19 +45,9 @@ def end_after(seconds: float) -> None:
 
     def end() -> None:
         _log.critical("process.stuck", deadline_s=seconds)
-        _exit(1)
+        os._exit(1)
 
     timer = threading.Timer(seconds + OVERRUN_S, end)
     timer.name = "end of the stop deadline"
     timer.daemon = True
     timer.start()
-
-
-def _exit_at_once(number: int, _frame: FrameType | None) -> None:
-    _log.warning("process.abandoned", signal=signal.Signals(number).name)
-    _exit(128 + number)
-
-
-def _exit(code: int) -> None:
-    sys.stdout.flush()
-    os._exit(code)
