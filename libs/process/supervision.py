@@ -55,6 +55,7 @@ class RootTasks:
         task = self._group.create_task(self._guard(name, work), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # a task cancelled before its first step never ran it
 
     async def _guard(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         try:
