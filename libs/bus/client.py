@@ -8,7 +8,7 @@ is checked here. Policy (when to reconnect, what a cut means) is in :mod:`libs.b
 import asyncio
 import contextlib
 
-from nats.aio.client import Client, Srv
+from nats.aio.client import PING_PROTO, Client, Srv
 from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 
@@ -70,6 +70,16 @@ class ResilientClient(Client):
             self._remove_sub(number)
         await subscription._pending_queue.join()  # noqa: SLF001 - drain() would send UNSUB again
         subscription._stop_processing()  # noqa: SLF001 - the same
+
+    async def _send_ping(self, future: asyncio.Future[bool] | None = None) -> None:
+        """Put the ping behind what was published before it.
+
+        nats-py writes it to the socket past its own buffer, so that a flush, and the drain of a
+        subscription, end before the server has seen what they were to wait for.
+        """
+        self._pongs.append(future or asyncio.get_running_loop().create_future())
+        await self._send_command(PING_PROTO)
+        await self._flush_pending()
 
     async def _process_pong(self) -> None:
         """Survive the pong of a round trip that was given up; nats-py's reader dies of it."""

@@ -15,3 +15,4 @@ class Answer(Reply, frozen=True):
 
 class Happened(Event, frozen=True):
     number: int
+    text: str = ""

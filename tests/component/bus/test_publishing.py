@@ -1,0 +1,140 @@
+"""Announcing until stored, through lost acknowledgements, frozen and killed servers (rule 5)."""
+
+import asyncio
+import random
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from libs.bus import Announced, Bus
+from libs.contracts.errors import UnavailableError
+from libs.contracts.streams import StreamSpec
+from tests.component.bus.conftest import Connect
+from tests.component.bus.messages import Happened
+from tests.component.bus.proxy import lossy_proxy
+from tests.support.servers import NatsServer, fresh_subject_root, running_nats
+from tests.support.waiting import eventually
+
+
+def stream_of(bus: Bus, *, max_bytes: int = 1024 * 1024) -> StreamSpec:
+    return StreamSpec(
+        name=bus.subjects.root.replace(".", "_"),
+        owner="tester",
+        subjects=(bus.subjects.event("tester", "thing", "test", "happened"),),
+        retention="limits",
+        discard="new",
+        max_age_s=0,
+        max_bytes=max_bytes,
+        duplicate_window_s=120,
+        revision=1,
+        description="events of a test",
+    )
+
+
+async def announce(bus: Bus, number: int, *, deadline_s: float = 15.0) -> Announced:
+    return await bus.announce(
+        bus.subjects.event("tester", "thing", "test", "happened"),
+        Happened(number=number),
+        msg_id=f"event-{number}",
+        deadline_s=deadline_s,
+    )
+
+
+async def stored(bus: Bus) -> int:
+    """How many messages the stream holds."""
+    answer = await bus._requester.exchange(  # noqa: SLF001 - looks behind the facade
+        f"$JS.API.STREAM.INFO.{bus.subjects.root.replace('.', '_')}", b"", timeout_s=2
+    )
+    return int(msgspec.json.decode(answer.data)["state"]["messages"])
+
+
+async def test_an_event_is_stored_and_its_place_told(bus: Bus) -> None:
+    await bus.ensure_stream(stream_of(bus))
+
+    first = await announce(bus, 1)
+    again = await announce(bus, 1)
+    second = await announce(bus, 2)
+
+    assert (first.sequence, first.duplicate) == (1, False)
+    assert (again.sequence, again.duplicate) == (1, True)
+    assert (second.sequence, second.stream) == (2, bus.subjects.root.replace(".", "_"))
+
+
+async def test_listeners_hear_announced_events_signed_by_their_replica(bus: Bus) -> None:
+    heard: list[Happened] = []
+    await bus.ensure_stream(stream_of(bus))
+    await bus.listen(bus.subjects.events_of("thing", "test"), Happened, heard.append)
+
+    await announce(bus, 7)
+    await eventually(lambda: _truth(heard), what="heard")
+
+    assert (heard[0].number, heard[0].originator_replica_id) == (7, "tester-1")
+    assert heard[0].timestamp > 0
+
+
+async def test_lost_acknowledgements_are_asked_for_again(connect: Connect, nats: NatsServer) -> None:
+    async with lossy_proxy(nats.url) as proxy:
+        bus = await connect(url=proxy.url)
+        await bus.ensure_stream(stream_of(bus))
+        proxy.pubacks_to_lose = 12
+
+        announced = await asyncio.gather(*(announce(bus, number) for number in range(10)))
+
+        assert proxy.lost == 12
+        assert sorted(place.sequence for place in announced) == list(range(1, 11))
+        assert await stored(bus) == 10
+        await bus.close()
+
+
+async def test_no_stream_yet_is_waited_for(connect: Connect) -> None:
+    bus, owner = await connect(), await connect()
+
+    async with asyncio.TaskGroup() as tasks:
+        early = tasks.create_task(announce(bus, 1))
+        await asyncio.sleep(0.1)
+        await owner.ensure_stream(stream_of(owner))
+
+    assert early.result().sequence == 1
+
+
+async def test_a_full_stream_is_503_in_the_end_and_stores_nothing(bus: Bus) -> None:
+    await bus.ensure_stream(stream_of(bus, max_bytes=1000))
+
+    results = await asyncio.gather(
+        *(announce(bus, number, deadline_s=0.5) for number in range(20)), return_exceptions=True
+    )
+
+    places = [result for result in results if isinstance(result, Announced)]
+    assert 0 < len(places) < 20
+    assert all(isinstance(result, Announced | UnavailableError) for result in results)
+    assert await stored(bus) == len(places)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("hurt", ["kill", "pause"])
+async def test_a_server_that_is_away_loses_and_doubles_nothing(tmp_path: Path, hurt: str) -> None:
+    async with running_nats(tmp_path) as nats:
+        bus = await Bus.connect(url=nats.url, service="tester", replica="tester-1", root=fresh_subject_root())
+        await bus.ensure_stream(stream_of(bus))
+        await asyncio.gather(*(announce(bus, number) for number in range(100)))
+
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(100, 300):
+                tasks.create_task(_announce_some_time(bus, number))
+            await asyncio.sleep(0.15)
+            await (nats.kill() if hurt == "kill" else nats.pause())
+            await asyncio.sleep(3.0 if hurt == "pause" else 0.3)
+            await (nats.start() if hurt == "kill" else nats.resume())
+
+        assert await stored(bus) == 300
+        await bus.close()
+
+
+async def _announce_some_time(bus: Bus, number: int) -> None:
+    await asyncio.sleep(random.uniform(0, 0.5))
+    await announce(bus, number)
+
+
+async def _truth(value: object) -> bool:
+    return bool(value)
