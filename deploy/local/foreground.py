@@ -99,19 +99,26 @@ async def _supervise(
         secrets_key=settings.secrets_key,
         admin_key=settings.admin_key,
     )
-    terminal.progress(f"Olivegrove starts; its data is in {data.path}")
     watch = Watch(data.ready_file.resolve())
-    async with aiohttp.ClientSession() as session:
-        around = Surroundings(
-            settings=settings, environ=environ, data=data, secrets=secrets, session=session, terminal=terminal
-        )
-        supervisor = Supervisor(rows, around, watch=watch)
-        _stop_on_signals(supervisor, terminal)
-        try:
-            return await supervisor.run()
-        finally:
-            supervisor.kill()
-            watch.close()
+    try:
+        async with aiohttp.ClientSession() as session:
+            around = Surroundings(
+                settings=settings,
+                environ=environ,
+                data=data,
+                secrets=secrets,
+                session=session,
+                terminal=terminal,
+            )
+            supervisor = Supervisor(rows, around, watch=watch)
+            _stop_on_signals(supervisor, terminal)
+            terminal.progress(f"Olivegrove starts; its data is in {data.path}")
+            try:
+                return await supervisor.run()
+            finally:
+                supervisor.kill()
+    finally:
+        watch.close()
 
 
 def _stop_on_signals(supervisor: Supervisor, terminal: Terminal) -> None:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TextIO
 
 from deploy.local.process_log import ProcessLog
@@ -77,7 +78,8 @@ class Terminal:
         self._journal.close()
 
     def _note(self, text: str) -> None:
-        self._journal.feed(f"{text}\n".encode())
+        now = datetime.now(UTC)
+        self._journal.feed(f"{now:%Y-%m-%dT%H:%M:%S.%f}"[:-3].encode() + f"Z {text}\n".encode())
 
     def _put(self, text: str) -> None:
         try:
