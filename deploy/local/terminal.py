@@ -92,16 +92,10 @@ class Terminal:
             dropped, self._dropped = self._dropped, 0
             if dropped:
                 text += f"\n... {dropped} lines not shown: the terminal was too slow; see the log files"
-            try:
+            with suppress(OSError, ValueError):  # the terminal may be gone; the suite goes on without it
                 self._out.write(text + "\n")
                 if self._lines.empty():
                     self._out.flush()
-            except (OSError, ValueError):  # the terminal is gone; the suite goes on without it
-                self._out = _nowhere()
-
-
-def _nowhere() -> TextIO:
-    return open("/dev/null", "w", encoding="utf-8")  # noqa: PTH123 - open for the rest of the process
 
 
 def wants_colour(stream: TextIO, *, no_color: str) -> bool:
