@@ -83,7 +83,12 @@ class Process:
         self.drain.add(name, stop)
 
     async def serve_http(
-        self, name: str, app: web.Application, *, port: int, tls: ssl.SSLContext | None = None
+        self,
+        name: str,
+        app: web.Application | web.Server,
+        *,
+        port: int,
+        tls: ssl.SSLContext | None = None,
     ) -> int:
         """Serve an application on the bind address until the process stops.
 

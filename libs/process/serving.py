@@ -20,15 +20,20 @@ class HttpServer:
     """One application on one port.
 
     Args:
-        app: Not yet started; it gets one more ``on_response_prepare`` hook.
+        app: Not yet started; it gets one more ``on_response_prepare`` hook. A low-level
+            :class:`web.Server` gets none: it tells its clients itself to close while stopping.
         in_flight_s: How long a request may still take once stopping has begun; then it is cancelled.
     """
 
-    def __init__(self, app: web.Application, *, in_flight_s: float) -> None:
+    def __init__(self, app: web.Application | web.Server, *, in_flight_s: float) -> None:
         self._stopping = False
         self._in_flight_s = in_flight_s
-        app.on_response_prepare.append(self._on_response_prepare)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=in_flight_s)
+        self._runner: web.AppRunner | web.ServerRunner
+        if isinstance(app, web.Server):
+            self._runner = web.ServerRunner(app, shutdown_timeout=in_flight_s)
+        else:
+            app.on_response_prepare.append(self._on_response_prepare)
+            self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=in_flight_s)
         self._site: web.TCPSite | None = None
 
     async def start(self, *, bind: str, port: int, tls: ssl.SSLContext | None = None) -> int:

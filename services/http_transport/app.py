@@ -1,0 +1,49 @@
+"""Composition root of http-transport: the only file that knows all others."""
+
+from datetime import UTC, datetime
+
+from libs.bus import Bus
+from libs.bus.front_door import FrontDoor, extensions
+from libs.bus.identity import Identity
+from libs.process import Process
+from services.http_transport import metrics
+from services.http_transport.budget import Budget
+from services.http_transport.connection import ConnectionLimits, DeviceServer
+from services.http_transport.http_api import DeviceApi
+from services.http_transport.settings import Settings
+
+
+async def build(process: Process) -> None:
+    """Open everything, and return when devices are served."""
+    settings = process.load(Settings)
+    bus = await Bus.connect(
+        url=process.settings.nats_url,
+        service=process.name,
+        replica=process.replica,
+        root=process.settings.subject_root,
+    )
+    process.health.add("nats", bus.ping)
+    process.on_stop("bus", bus.close)
+    process.supervise("bus", bus.watch())
+    identity = Identity(bus, max_entries=settings.identity_entries)
+    await identity.start()
+    door = FrontDoor(identity, extensions(bus, now=_now))
+    await process.serve_http("http", device_server(door, settings, process=process), port=settings.port)
+
+
+def device_server(door: FrontDoor, settings: Settings, *, process: Process) -> DeviceServer:
+    """Put the HTTP side together."""
+    budget = Budget(settings.body_budget_bytes)
+    metrics.BODY_BYTES.set_function(lambda: budget.held_bytes)
+    api = DeviceApi(door, budget=budget, body_s=settings.body_s, stopping=lambda: process.stopping)
+    limits = ConnectionLimits(
+        max_connections=settings.max_connections,
+        head_s=settings.head_s,
+        idle_s=settings.idle_s,
+        stall_s=settings.stall_s,
+    )
+    return DeviceServer(api.answer, limits=limits, budget=budget)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,265 @@
+"""HTTP connections that cannot be held for ever: aiohttp's server plus the limits it lacks.
+
+What is added, each by one timer or counter of its own:
+
+- the head of a request must be complete within ``head_s`` and ``MAX_HEAD_BYTES``;
+- an answer that is not read is cut off after ``stall_s``;
+- more than ``max_connections`` are told 503 and closed;
+- a client that pipelines is read one socket read ahead at most, within the budget of bodies;
+- what is no HTTP is answered in JSON, without a traceback and without its own bytes.
+
+Idle connections and the order of pipelined requests are aiohttp's own; the deadline of a body is
+:mod:`services.http_transport.body`'s. Nothing else in the service touches aiohttp's protected
+members, so an upgrade of it is checked here.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from aiohttp import StreamReader, web
+from aiohttp.http_exceptions import LineTooLong
+
+from libs.bus.front_door import Answer
+from services.http_transport import metrics
+from services.http_transport.budget import Budget
+from services.http_transport.responses import last_words, render
+
+MAX_HEAD_BYTES = 32 * 1024
+MAX_LINE_BYTES = 8190
+"""Of a request line or one header, aiohttp's own default."""
+
+_MAX_HEADERS = 64
+_READ_AHEAD_BYTES = 64 * 1024
+_LINGER_S = 2.0
+"""How long the rest of a refused body is read and thrown away, so that its sender sees the answer."""
+
+_log = structlog.get_logger()
+AnswerRequest = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionLimits:
+    """What a client may take; see :mod:`services.http_transport.settings` for the reasons."""
+
+    max_connections: int
+    head_s: float
+    idle_s: float
+    stall_s: float
+
+
+class DeviceServer(web.Server):
+    """Makes the connections, and takes each request to ``answer``."""
+
+    def __init__(self, answer: AnswerRequest, *, limits: ConnectionLimits, budget: Budget) -> None:
+        super().__init__(
+            self._serve,
+            keepalive_timeout=limits.idle_s,
+            access_log=None,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
+            max_headers=_MAX_HEADERS,
+            lingering_time=_LINGER_S,
+            read_bufsize=_READ_AHEAD_BYTES,
+            auto_decompress=False,
+        )
+        self.limits = limits
+        self.budget = budget
+        self._answer = answer
+
+    @property
+    def full(self) -> bool:
+        """Whether there may be no more connections."""
+        return len(self._connections) >= self.limits.max_connections
+
+    def __call__(self) -> web.RequestHandler:
+        """Make the protocol of one connection."""
+        return DeviceConnection(self, loop=self._loop, **self._kwargs)
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = request.protocol
+        assert isinstance(connection, DeviceConnection)  # noqa: S101 - made by __call__; for the type checker
+        connection.begin(request.content)
+        try:
+            return await self._answer(request)
+        finally:
+            connection.end()
+
+
+class DeviceConnection(web.RequestHandler):
+    """One connection of a device."""
+
+    __slots__ = (
+        "_ahead_bytes",
+        "_begun",
+        "_body",
+        "_device_server",
+        "_head_bytes",
+        "_head_timer",
+        "_in_hand",
+        "_socket",
+        "_stall_timer",
+    )
+
+    def __init__(self, server: DeviceServer, *, loop: asyncio.AbstractEventLoop, **kwargs: Any) -> None:  # noqa: ANN401 - aiohttp's
+        super().__init__(server, loop=loop, **kwargs)
+        self._msg_queue_resume_size = 0
+        self._device_server = server
+        self._socket: asyncio.Transport | None = None  # stays when aiohttp forgets its own on closing
+        self._body: StreamReader | None = None  # of the request that was begun last
+        self._begun = 0
+        self._in_hand = False
+        self._ahead_bytes = 0
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._stall_timer: asyncio.TimerHandle | None = None
+
+    # --- a request's life, told by the server -------------------------------------------------
+
+    def begin(self, body: StreamReader) -> None:
+        """Take the next request in hand."""
+        self._body = body
+        self._begun += 1
+        self._in_hand = True
+        self._settle_ahead()
+
+    def end(self) -> None:
+        """Be done with the request in hand; its answer is about to be written."""
+        self._in_hand = False
+        self._settle_ahead()
+        if self._buffer_paused and not self._messages:
+            self._resume_reading_if_drained()
+
+    # --- what asyncio tells -------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Admit the connection, or refuse it where there are too many."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP; for the type checker
+        if self._device_server.full:
+            metrics.CUT_OFF.labels("too many connections").inc()
+            transport.write(last_words(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections"))
+            transport.close()
+            return
+        # Not 64 KiB: a client that does not read is noticed from the first byte that stays here.
+        transport.set_write_buffer_limits(high=0)
+        self._socket = transport
+        super().connection_made(transport)
+        metrics.CONNECTIONS.inc()
+        self._head_timer = self._loop.call_later(self._device_server.limits.head_s, self._head_overdue)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the timers and the bytes of a connection that is gone."""
+        if self._socket is not None:
+            metrics.CONNECTIONS.dec()
+            self._socket = None
+        for timer in (self._head_timer, self._stall_timer):
+            if timer is not None:
+                timer.cancel()
+        self._head_timer = self._stall_timer = None
+        self._device_server.budget.give(self._ahead_bytes)
+        self._ahead_bytes = 0
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what arrived, and see whether its sender may have sent it."""
+        if not data:
+            super().data_received(data)
+            return
+        ahead = self._in_hand and self._body is not None and self._body.is_eof()
+        if ahead and not self._take_ahead(len(data)):
+            return
+        heads = self._request_count
+        super().data_received(data)
+        if self._request_count != heads:
+            self._head_complete()
+        elif not self._in_hand and heads == self._begun and (self._body is None or self._body.is_eof()):
+            self._head_goes_on(len(data))
+        if ahead and not self._buffer_paused:
+            self._pause_reading_for_buffer()
+
+    def pause_writing(self) -> None:
+        """The client does not read: give it a while."""
+        super().pause_writing()
+        if self._stall_timer is None:
+            self._stall_timer = self._loop.call_later(self._device_server.limits.stall_s, self._stalled)
+
+    def resume_writing(self) -> None:
+        """Everything was read."""
+        super().resume_writing()
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
+    # --- what aiohttp tells -------------------------------------------------------------------
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,  # noqa: ARG002 - aiohttp's signature
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - the parser quotes what it was sent, tokens too
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP, or what our own code failed at."""
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            _log.error("http_failed", status=status, exc_info=exc)
+            phrase = HTTPStatus(status).phrase
+        else:
+            phrase = "request line or headers too long" if isinstance(exc, LineTooLong) else "malformed HTTP"
+            _log.info("http_malformed", status=status, reason=phrase)
+        metrics.REQUESTS.labels(metrics.NO_EXTENSION, status).inc()
+        response = render(Answer(status, phrase), correlation_id="-")
+        response.force_close()
+        return response
+
+    # --- limits -------------------------------------------------------------------------------
+
+    def _take_ahead(self, count: int) -> bool:
+        """Hold bytes of requests behind the one in hand; without room the connection ends after it."""
+        if not self._device_server.budget.take(count):
+            metrics.CUT_OFF.labels("pipelined too much").inc()
+            self.close()
+            return False
+        self._ahead_bytes += count
+        return True
+
+    def _settle_ahead(self) -> None:
+        if self._ahead_bytes and not self._messages:
+            self._device_server.budget.give(self._ahead_bytes)
+            self._ahead_bytes = 0
+
+    def _head_complete(self) -> None:
+        self._head_bytes = 0
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_goes_on(self, count: int) -> None:
+        self._head_bytes += count
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._cut_off(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "request head too long")
+        elif self._head_timer is None:
+            self._head_timer = self._loop.call_later(self._device_server.limits.head_s, self._head_overdue)
+
+    def _head_overdue(self) -> None:
+        self._head_timer = None
+        if self._head_bytes:
+            self._cut_off(HTTPStatus.REQUEST_TIMEOUT, "request head not complete in time")
+        else:
+            self.force_close()
+
+    def _cut_off(self, status: HTTPStatus, phrase: str) -> None:
+        """End a connection between two requests."""
+        metrics.CUT_OFF.labels(phrase).inc()
+        metrics.REQUESTS.labels(metrics.NO_EXTENSION, status.value).inc()
+        if self.transport is not None:
+            self.transport.write(last_words(status, phrase))
+        self.force_close()
+
+    def _stalled(self) -> None:
+        self._stall_timer = None
+        metrics.CUT_OFF.labels("answer not read").inc()
+        if self._socket is not None:
+            self._socket.abort()

@@ -1,0 +1,35 @@
+"""Settings of http-transport; each says why its default is what it is."""
+
+from dataclasses import dataclass
+
+from libs.process import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Read from ``GROVE_HTTP_TRANSPORT_<FIELD>``."""
+
+    port: int = setting(
+        8080, env="GROVE_HTTP_PORT", minimum=0, maximum=65535, doc="Device HTTP; 0 takes any free port."
+    )
+    max_connections: int = setting(
+        10_000, minimum=1, doc="More are told 503 and closed; each idle one costs some 8 KiB."
+    )
+    head_s: float = setting(
+        10.0, unit="s", minimum=0.05, doc="From the first byte of a request to the end of its headers."
+    )
+    body_s: float = setting(
+        30.0, unit="s", minimum=0.05, doc="For a whole body: 256 KiB at 9 KiB/s, a poor mobile link."
+    )
+    idle_s: float = setting(
+        75.0, unit="s", minimum=0.05, doc="Between requests; above the 60 s at which proxies give up first."
+    )
+    stall_s: float = setting(
+        30.0, unit="s", minimum=0.05, doc="How long a client may not read its answer before it is cut off."
+    )
+    body_budget_bytes: int = setting(
+        64 * 1024 * 1024, unit="bytes", minimum=1, doc="Bodies in memory at a time, all clients together."
+    )
+    identity_entries: int = setting(
+        100_000, minimum=1, unit="tokens", doc="Tokens remembered for 30 s; some 100 MB when full."
+    )
