@@ -81,12 +81,10 @@ class LocalSettings:
     )
     store_reserve_bytes: int = setting(
         2 * 1024**3,
-        unit="bytes",
         doc="Disk kept for the store when the limits of the streams are checked against the volume.",
     )
     log_bytes: int = setting(
         8 * 1024**2,
-        unit="bytes",
         minimum=64 * 1024,
         doc="Size at which the log of a process is rotated; one older file is kept.",
     )

@@ -69,7 +69,7 @@ TABLE: tuple[Row, ...] = (
         name="credential-manager",
         needs=("nats", "store"),
         argv=_service("credential-manager"),
-        keys=("GROVE_ADMIN_KEY",),
+        keys=("GROVE_SECRETS_KEY", "GROVE_ADMIN_KEY"),
     ),
     Row(
         name="endpoint-register",
