@@ -1,4 +1,4 @@
-"""A NATS proxy that loses acknowledgements of JetStream on the way back."""
+"""A NATS proxy that misbehaves: loses acknowledgements, stops reading, greets with nonsense, cuts."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,31 +8,74 @@ from urllib.parse import urlsplit
 _PUBACK = b'{"stream":'
 
 
-class LossyProxy:
-    """Forwards everything between one client at a time and the server, less what is to be lost."""
+class BadProxy:
+    """Forwards everything between clients and the server, except as the test wishes."""
 
     def __init__(self, server_url: str) -> None:
         self._server = urlsplit(server_url)
         self.pubacks_to_lose = 0
         self.lost = 0
         self.port = 0
+        self.rude = False
+        self.greeted = 0
+        self._clients: dict[asyncio.StreamWriter, asyncio.Event] = {}
+
+    @property
+    def clients(self) -> int:
+        return len(self._clients)
+
+    def freeze(self) -> None:
+        """Read no more from those who are connected now."""
+        for reading in self._clients.values():
+            reading.clear()
+
+    def cut(self) -> None:
+        for writer in self._clients:
+            writer.transport.abort()
 
     @property
     def url(self) -> str:
         return f"nats://{self._server.username}:{self._server.password}@127.0.0.1:{self.port}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reading = self._clients[writer] = asyncio.Event()
+        reading.set()
+        try:
+            if self.rude:
+                self.greeted += 1
+                writer.write(b"HELLO\r\n")
+                await reader.read()
+            else:
+                await self._forward(reader, writer, reading)
+        except* (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            del self._clients[writer]
+            writer.transport.abort()
+
+    async def _forward(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reading: asyncio.Event
+    ) -> None:
         back, forth = await asyncio.open_connection("127.0.0.1", self._server.port)
         try:
             async with asyncio.TaskGroup() as tasks:
-                up = tasks.create_task(_copy(reader, forth))
-                down = tasks.create_task(self._answers(back, writer))
-                await asyncio.wait([up, down], return_when=asyncio.FIRST_COMPLETED)
-                up.cancel()
-                down.cancel()
+                ways = [
+                    tasks.create_task(self._questions(reader, forth, reading)),
+                    tasks.create_task(self._answers(back, writer)),
+                ]
+                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+                for way in ways:
+                    way.cancel()
         finally:
-            for end in (writer, forth):
-                end.transport.abort()
+            forth.transport.abort()
+
+    async def _questions(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reading: asyncio.Event
+    ) -> None:
+        while chunk := await reader.read(65536):
+            await reading.wait()
+            writer.write(chunk)
+            await writer.drain()
 
     async def _answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
@@ -49,15 +92,9 @@ class LossyProxy:
 
 
 @asynccontextmanager
-async def lossy_proxy(server_url: str) -> AsyncIterator[LossyProxy]:
-    proxy = LossyProxy(server_url)
+async def bad_proxy(server_url: str) -> AsyncIterator[BadProxy]:
+    proxy = BadProxy(server_url)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]
     async with server:
         yield proxy
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while chunk := await reader.read(65536):
-        writer.write(chunk)
-        await writer.drain()

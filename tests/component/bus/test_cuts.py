@@ -6,15 +6,16 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-import nats.errors
 import pytest
 import structlog
+from nats.errors import SlowConsumerError, StaleConnectionError
 
 from libs.bus import Bus
 from libs.bus.connection import MAX_UNSENT_BYTES
 from libs.contracts.errors import UnavailableError
 from tests.component.bus.conftest import Connect
 from tests.component.bus.messages import Answer, Happened, Question
+from tests.component.bus.proxy import bad_proxy
 from tests.component.bus.test_requests import ask, double, subject_of
 from tests.support.servers import NatsServer, running_nats
 from tests.support.waiting import eventually
@@ -64,6 +65,10 @@ async def flood_until_refused(bus: Bus) -> int:
         taken += 500_000
         await asyncio.sleep(0)
     return taken
+
+
+async def at_least(number: int, count: Callable[[], int]) -> bool:
+    return count() >= number
 
 
 async def failure_of(call: Awaitable[object]) -> BaseException | None:
@@ -170,6 +175,50 @@ async def test_a_ping_that_was_given_up_does_not_end_the_connection(
     await client.ping()
 
 
+async def test_a_ping_under_way_fails_at_once_when_the_server_is_killed(
+    server: NatsServer, pair: tuple[Bus, Bus]
+) -> None:
+    client, _ = pair
+    await server.pause()
+
+    async with asyncio.timeout(1.5), asyncio.TaskGroup() as tasks:
+        pings = [tasks.create_task(failure_of(client.ping())) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        await server.kill()
+
+    assert any(isinstance(ping.result(), UnavailableError) for ping in pings)
+
+
+async def test_a_dead_host_that_still_holds_our_bytes_is_left_at_once(
+    connect: Connect, nats: NatsServer
+) -> None:
+    async with bad_proxy(nats.url) as proxy:
+        bus = await connect(url=proxy.url)
+        proxy.freeze()
+        await flood_until_refused(bus)
+
+        await bus._connection.client._process_op_err(StaleConnectionError())  # noqa: SLF001 - as the keep-alive does after 10 s
+        await eventually(lambda: reaches(bus), what="connected anew", deadline_s=2)
+
+        await bus.close()
+
+
+async def test_attempts_that_got_no_further_than_tcp_leave_no_sockets_behind(
+    connect: Connect, nats: NatsServer
+) -> None:
+    async with bad_proxy(nats.url) as proxy:
+        bus = await connect(url=proxy.url)
+        proxy.rude = True
+        proxy.cut()
+        await eventually(lambda: at_least(4, lambda: proxy.greeted), what="four attempts")
+
+        assert proxy.clients <= 1
+
+        proxy.rude = False
+        await eventually(lambda: reaches(bus), what="connected again")
+        await bus.close()
+
+
 async def test_everybody_is_told_of_a_cut_and_again_before_anything_is_said(
     server: NatsServer, pair: tuple[Bus, Bus]
 ) -> None:
@@ -233,6 +282,6 @@ async def test_a_slow_consumer_counts_as_missed_events(connect: Connect) -> None
     bus.on_cut(lambda: cuts.append("cut"))
 
     client = bus._connection.client  # noqa: SLF001 - what nats-py would do
-    await client._error_cb(nats.errors.SlowConsumerError(subject="s", reply="", sid=1, sub=client._subs[1]))  # noqa: SLF001 - the same
+    await client._error_cb(SlowConsumerError(subject="s", reply="", sid=1, sub=client._subs[1]))  # noqa: SLF001 - the same
 
     assert cuts == ["cut"]

@@ -12,7 +12,7 @@ from libs.contracts.errors import UnavailableError
 from libs.contracts.streams import StreamSpec
 from tests.component.bus.conftest import Connect
 from tests.component.bus.messages import Happened
-from tests.component.bus.proxy import lossy_proxy
+from tests.component.bus.proxy import bad_proxy
 from tests.support.servers import NatsServer, fresh_subject_root, running_nats
 from tests.support.waiting import eventually
 
@@ -74,7 +74,7 @@ async def test_listeners_hear_announced_events_signed_by_their_replica(bus: Bus)
 
 
 async def test_lost_acknowledgements_are_asked_for_again(connect: Connect, nats: NatsServer) -> None:
-    async with lossy_proxy(nats.url) as proxy:
+    async with bad_proxy(nats.url) as proxy:
         bus = await connect(url=proxy.url)
         await bus.ensure_stream(stream_of(bus))
         proxy.pubacks_to_lose = 12
