@@ -1,0 +1,116 @@
+"""REST over HTTP: which route, who calls, may they, what do they say, what does the owner answer.
+
+The order matters: a request without a key costs no body, one without the scope costs no
+validation, and nothing reaches an owner that is not whole. Around all of it stands
+:mod:`services.api_gateway.edge`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from services.api_gateway import answers
+from services.api_gateway.binding import Incoming, bind, ignored_parameters
+from services.api_gateway.bodies import expect_nothing, read_body
+from services.api_gateway.edge import Edge, name_caller, name_route
+from services.api_gateway.openapi import openapi
+from services.api_gateway.pages import Page, pages, show
+from services.api_gateway.ports import Clock, Keys, Owners
+from services.api_gateway.routes import Place, Route
+from services.api_gateway.routing import Match, Router
+from services.api_gateway.usecases import Presented, identify, permit
+
+IAMCORE_HEADER: Final = "x-iamcore-api-key"
+IGNORED_HEADER: Final = "Grove-Ignored"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What bounds a request.
+
+    Attributes:
+        body_timeout_s: Longest wait for a body.
+        max_in_flight: Requests answered at the same time.
+    """
+
+    body_timeout_s: float
+    max_in_flight: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class World:
+    """What the gateway needs, each part replaceable."""
+
+    owners: Owners
+    keys: Keys
+    clock: Clock
+    new_correlation_id: Callable[[], str]
+
+
+class RestApi:
+    """Answers every request of one listener."""
+
+    def __init__(self, routes: Sequence[Route], *, world: World, limits: Limits) -> None:
+        """Derive routing and documentation from a table."""
+        self._router = Router(routes)
+        self._pages: Mapping[str, Page] = pages(openapi(routes))
+        self._world = world
+        self._limits = limits
+
+    def app(self) -> web.Application:
+        """Make the application for :meth:`libs.process.Process.serve_http`."""
+        edge = Edge(
+            new_correlation_id=self._world.new_correlation_id, max_in_flight=self._limits.max_in_flight
+        )
+        app = web.Application(middlewares=[edge.middleware()])
+        app.router.add_route("*", "/{path:.*}", self.on_request, expect_handler=expect_nothing)
+        return app
+
+    async def on_request(self, request: web.Request) -> web.Response:
+        """Answer a page, or call a route.
+
+        Raises:
+            GroveError: Whatever stands in the way; the edge turns it into an answer.
+        """
+        page = self._pages.get(request.rel_url.raw_path)
+        if page is not None:
+            name_route(request, request.rel_url.raw_path)
+            known = [each.strip() for each in request.headers.get(hdrs.IF_NONE_MATCH, "").split(",")]
+            return show(page, method=request.method, known=known)
+        match = self._router.match(request.method, request.rel_url.raw_path)
+        name_route(request, match.route.path)
+        return await self._call(request, match)
+
+    async def _call(self, request: web.Request, match: Match) -> web.Response:
+        route, world = match.route, self._world
+        caller = await identify(_presented(request), keys=world.keys, clock=world.clock)
+        name_caller(request, caller.api_key.api_key_id)
+        permit(caller, route.scope, whole=route.whole)
+        body = b""
+        if route.has_body:
+            body = await read_body(request, route, timeout_s=self._limits.body_timeout_s)
+        message = bind(route, _incoming(request, match, body), caller=caller)
+        reply = await world.owners.ask(route.operation, message, timeout_s=route.timeout_s)
+        response = answers.success(route, reply, values=match.values)
+        ignored = ignored_parameters(route, request.rel_url.raw_query_string)
+        if ignored:
+            response.headers[IGNORED_HEADER] = ", ".join(ignored)
+        return response
+
+
+def _presented(request: web.Request) -> Presented:
+    return Presented(
+        authorization=request.headers.get(hdrs.AUTHORIZATION), iamcore_key=request.headers.get(IAMCORE_HEADER)
+    )
+
+
+def _incoming(request: web.Request, match: Match, body: bytes) -> Incoming:
+    names = [parameter.name for parameter in match.route.parameters_in(Place.HEADER)]
+    return Incoming(
+        values=match.values,
+        query=request.rel_url.raw_query_string,
+        headers={name: ", ".join(request.headers.getall(name)) for name in names if name in request.headers},
+        body=body,
+    )

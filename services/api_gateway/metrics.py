@@ -1,0 +1,12 @@
+"""What Prometheus is told about REST calls; routes are templates, so labels stay few."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REQUESTS = Counter("grove_api_requests_total", "REST requests answered.", ["method", "route", "status"])
+SECONDS = Histogram(
+    "grove_api_request_seconds",
+    "Time from the request's headers to its answer.",
+    ["method", "route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
+)
+IN_FLIGHT = Gauge("grove_api_requests_in_flight", "REST requests being answered now.")

@@ -1,0 +1,214 @@
+"""``/tekton/api/v1``: applications, their versions and configuration (reference 3.7)."""
+
+from libs.contracts import applications as contract
+from libs.contracts.api_keys import Scope
+from services.api_gateway.routes.declaration import Location, Route, Tag
+
+_APPLICATIONS = "/tekton/api/v1/applications"
+_APPLICATION = f"{_APPLICATIONS}/{{applicationName}}"
+_VERSIONS = f"{_APPLICATION}/app-versions"
+_VERSION = f"{_VERSIONS}/{{versionName}}"
+_CONFIG = "/tekton/api/v1/app-configs/applications/{applicationName}"
+_CONFIG_OF_VERSION = f"{_CONFIG}/app-versions/{{versionName}}"
+
+_TAG = Tag(
+    name="Applications",
+    description="An application is a kind of thing; its versions say what a generation of it can do. "
+    "Endpoints belong to a version. Names never change, display names are free.",
+)
+_CONFIGS = Tag(
+    name="Application configuration",
+    description="What the services do for an application, or for one version of it: a document for each "
+    "service instance, in Kaa's envelope.",
+)
+
+_VERSION_EXAMPLE = {
+    "name": "olives-v1",
+    "displayName": "First planting",
+    "description": "",
+    "createdDate": "2026-11-21T03:31:39.002Z",
+    "updatedDate": "2026-11-21T03:31:39.002Z",
+}
+_EXAMPLE = {
+    "name": "olives",
+    "displayName": "Olive grove",
+    "description": "Trees and the valves that water them",
+    "createdDate": "2026-11-21T03:31:38.123Z",
+    "updatedDate": "2026-11-21T03:31:38.123Z",
+    "versions": [_VERSION_EXAMPLE],
+}
+_SHOWN = {"displayName": "Olive grove", "description": "Trees and the valves that water them"}
+_SHOWN_VERSION = {"displayName": "First planting", "description": ""}
+_NAME_TAKEN = "The name is taken already."
+_CONFIG_EXAMPLE = {"epmx": {"kaa": {"applications": {"olives": {"metadata-keys": ["model", "mac"]}}}}}
+_VERSION_CONFIG_EXAMPLE = {
+    "epmx": {"kaa": {"applications": {"olives": {"versions": {"olives-v1": {"metadata-keys": ["model"]}}}}}}
+}
+
+ROUTES = (
+    Route(
+        tag=_TAG,
+        method="GET",
+        path=_APPLICATIONS,
+        operation=contract.LIST_APPLICATIONS,
+        scope=Scope.READ,
+        summary="List applications",
+        description="All applications the API key may see, with their versions, oldest first. "
+        "The answer is a plain array, not a page.",
+        response_example=[_EXAMPLE],
+    ),
+    Route(
+        tag=_TAG,
+        method="POST",
+        path=_APPLICATIONS,
+        operation=contract.CREATE_APPLICATION,
+        scope=Scope.WRITE,
+        summary="Create an application",
+        description="The name may hold `a-z 0-9 _ -` and never changes. Leave it out to have one generated "
+        "(20 characters).",
+        success=201,
+        location=Location(path=_APPLICATION, takes={"applicationName": "name"}),
+        request_example={"name": "olives", **_SHOWN},
+        response_example=_EXAMPLE | {"versions": []},
+        errors={409: _NAME_TAKEN},
+    ),
+    Route(
+        tag=_TAG,
+        method="GET",
+        path=_APPLICATION,
+        operation=contract.GET_APPLICATION,
+        scope=Scope.READ,
+        summary="Read an application",
+        description="The application with its versions.",
+        response_example=_EXAMPLE,
+    ),
+    Route(
+        tag=_TAG,
+        method="PATCH",
+        path=_APPLICATION,
+        operation=contract.UPDATE_APPLICATION,
+        scope=Scope.WRITE,
+        summary="Change an application",
+        description="Changes what people see; fields that are left out stay as they are.",
+        request_example=_SHOWN,
+        response_example=_EXAMPLE,
+        errors={409: "Somebody else changed it at the same moment; try again."},
+    ),
+    Route(
+        tag=_TAG,
+        method="DELETE",
+        path=_APPLICATION,
+        operation=contract.DELETE_APPLICATION,
+        scope=Scope.WRITE,
+        summary="Delete an application",
+        description="Removes the application, its versions and their configuration. While it has endpoints "
+        "this is a 409, unless `force=true`: then they and their tokens are deleted first.",
+        success=204,
+        errors={409: "It has endpoints and `force` is not set."},
+        timeout_s=55.0,
+    ),
+    Route(
+        tag=_TAG,
+        method="GET",
+        path=_VERSIONS,
+        operation=contract.LIST_VERSIONS,
+        scope=Scope.READ,
+        summary="List versions",
+        description="All versions of an application, oldest first, as a plain array.",
+        response_example=[_VERSION_EXAMPLE],
+    ),
+    Route(
+        tag=_TAG,
+        method="POST",
+        path=_VERSIONS,
+        operation=contract.CREATE_VERSION,
+        scope=Scope.WRITE,
+        summary="Create a version",
+        description="The name of the version is `<application>-<nameSuffix>`; the suffix may hold `a-z 0-9`.",
+        success=201,
+        location=Location(path=_VERSION, takes={"versionName": "name"}),
+        request_example={"nameSuffix": "v1", **_SHOWN_VERSION},
+        response_example=_VERSION_EXAMPLE,
+        errors={409: _NAME_TAKEN},
+    ),
+    Route(
+        tag=_TAG,
+        method="GET",
+        path=_VERSION,
+        operation=contract.GET_VERSION,
+        scope=Scope.READ,
+        summary="Read a version",
+        description="One version of an application.",
+        response_example=_VERSION_EXAMPLE,
+    ),
+    Route(
+        tag=_TAG,
+        method="PATCH",
+        path=_VERSION,
+        operation=contract.UPDATE_VERSION,
+        scope=Scope.WRITE,
+        summary="Change a version",
+        description="Changes what people see; fields that are left out stay as they are.",
+        request_example=_SHOWN_VERSION,
+        response_example=_VERSION_EXAMPLE,
+        errors={409: "Somebody else changed it at the same moment; try again."},
+    ),
+    Route(
+        tag=_TAG,
+        method="DELETE",
+        path=_VERSION,
+        operation=contract.DELETE_VERSION,
+        scope=Scope.WRITE,
+        summary="Delete a version",
+        description="Removes a version that no endpoint is at.",
+        success=204,
+        errors={409: "There are endpoints at this version."},
+    ),
+    Route(
+        tag=_CONFIGS,
+        method="GET",
+        path=_CONFIG,
+        operation=contract.GET_APP_CONFIG,
+        scope=Scope.READ,
+        fixed=("version_name",),
+        summary="Read an application's configuration",
+        description="What one service instance does for the application.",
+        response_example=_CONFIG_EXAMPLE,
+    ),
+    Route(
+        tag=_CONFIGS,
+        method="PUT",
+        path=_CONFIG,
+        operation=contract.PUT_APP_CONFIG,
+        scope=Scope.WRITE,
+        fixed=("version_name",),
+        summary="Replace an application's configuration",
+        description="`epmx` takes `metadata-keys`, the keys devices may write; `kpc` takes "
+        "`allowed-extension-instances`. The change is felt without a restart.",
+        request_example=_CONFIG_EXAMPLE,
+        response_example=_CONFIG_EXAMPLE,
+        errors={409: "Somebody else changed it at the same moment; try again."},
+    ),
+    Route(
+        tag=_CONFIGS,
+        method="GET",
+        path=_CONFIG_OF_VERSION,
+        operation=contract.GET_APP_CONFIG,
+        scope=Scope.READ,
+        summary="Read a version's configuration",
+        description="What one service instance does for this version; it wins over the application's.",
+        response_example=_VERSION_CONFIG_EXAMPLE,
+    ),
+    Route(
+        tag=_CONFIGS,
+        method="PUT",
+        path=_CONFIG_OF_VERSION,
+        operation=contract.PUT_APP_CONFIG,
+        scope=Scope.WRITE,
+        summary="Replace a version's configuration",
+        description="As for the application, for one version of it alone.",
+        request_example=_VERSION_CONFIG_EXAMPLE,
+        response_example=_VERSION_CONFIG_EXAMPLE,
+        errors={409: "Somebody else changed it at the same moment; try again."},
+    ),
+)

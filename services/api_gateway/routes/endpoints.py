@@ -1,0 +1,109 @@
+"""``/epr/api/v1``: endpoints, the digital twins (reference 3.1)."""
+
+from libs.contracts import endpoints as contract
+from libs.contracts.api_keys import Scope
+from services.api_gateway.routes.declaration import Location, Route, Tag
+
+_ENDPOINTS = "/epr/api/v1/endpoints"
+_ENDPOINT = f"{_ENDPOINTS}/{{endpointId}}"
+_VERSION = f"{_ENDPOINT}/app-version"
+
+_TAG = Tag(
+    name="Endpoints",
+    description="An endpoint is the digital twin of a device: it has an id, tokens, metadata, and is at a "
+    "version of an application.",
+)
+
+_AT = {"name": "olives-v1", "registeredDate": "2026-11-21T03:32:01.500Z"}
+_EXAMPLE = {"endpointId": "tree-17", "createdDate": "2026-11-21T03:32:01.500Z", "appVersion": _AT}
+_IGNORED = {
+    "filterId": "endpoint filters",
+    "metadataFilter": "conditions on metadata",
+    "multiFilter": "several filters at once",
+    "regex": "patterns in metadata conditions",
+    "tenantId": "tenants",
+}
+
+ROUTES = (
+    Route(
+        tag=_TAG,
+        method="GET",
+        path=_ENDPOINTS,
+        operation=contract.LIST_ENDPOINTS,
+        scope=Scope.READ,
+        summary="List endpoints",
+        description="A page of the endpoints the API key may see. Metadata is there only with "
+        "`include=metadata`. `totalElements` counts all that match (exact up to 10,000 when filtered).",
+        ignored=_IGNORED,
+        response_example={"content": [_EXAMPLE], "totalElements": 1},
+        errors={404: "The application or version named in the query does not exist."},
+    ),
+    Route(
+        tag=_TAG,
+        method="POST",
+        path=_ENDPOINTS,
+        operation=contract.CREATE_ENDPOINT,
+        scope=Scope.WRITE,
+        summary="Create an endpoint",
+        description="Creates the endpoint and its first token, which is Inactive until the device uses it. "
+        "Keep the `token`: it is told here and never again.",
+        success=201,
+        location=Location(path=_ENDPOINT, takes={"endpointId": "endpointId"}),
+        request_example={
+            "appVersion": {"name": "olives-v1"},
+            "endpointId": "tree-17",
+            "metadata": {"description": "Third row, by the well"},
+        },
+        response_example={"endpointId": "tree-17", "token": "hQ8b2xXk0vT3mZ1yR7sWc4Pd", "status": "Inactive"},
+        errors={
+            404: "The application version does not exist.",
+            409: "The endpoint id, or the token in this application, is taken already.",
+        },
+    ),
+    Route(
+        tag=_TAG,
+        method="GET",
+        path=_ENDPOINT,
+        operation=contract.GET_ENDPOINT,
+        scope=Scope.READ,
+        summary="Read an endpoint",
+        description="One endpoint; its metadata only with `include=metadata`.",
+        response_example=_EXAMPLE | {"metadata": {"model": "BFG 9000"}},
+    ),
+    Route(
+        tag=_TAG,
+        method="DELETE",
+        path=_ENDPOINT,
+        operation=contract.DELETE_ENDPOINT,
+        scope=Scope.WRITE,
+        summary="Delete an endpoint",
+        description="Deletes its tokens first, so that the device is refused at once, then the rest.",
+        success=204,
+    ),
+    Route(
+        tag=_TAG,
+        method="GET",
+        path=_VERSION,
+        operation=contract.GET_ENDPOINT_VERSION,
+        scope=Scope.READ,
+        summary="Read an endpoint's version",
+        description="The application version the endpoint is at, and since when.",
+        response_example=_AT,
+    ),
+    Route(
+        tag=_TAG,
+        method="PUT",
+        path=_VERSION,
+        operation=contract.PUT_ENDPOINT_VERSION,
+        scope=Scope.WRITE,
+        summary="Move an endpoint to another version",
+        description="To another version of the same application; a device that speaks with another version "
+        "moves by itself.",
+        request_example={"name": "olives-v1"},
+        response_example=_AT,
+        errors={
+            404: "The endpoint or the application version does not exist.",
+            409: "The version belongs to another application.",
+        },
+    ),
+)

@@ -1,0 +1,130 @@
+"""Which parts of a request come from path, query and headers: read off the request Struct."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import NODEFAULT, Meta
+
+from libs.contracts.messages import ManagementRequest
+from services.api_gateway.routes.docstrings import attribute_texts
+
+MAX_PAGE = 1000
+"""Most entries a page may have."""
+
+_COMMON = frozenset(ManagementRequest.__struct_fields__)
+_BODIES = frozenset({"body", "payload"})
+_HEADERS = {"if_match": "If-Match", "if_none_match": "If-None-Match"}
+_BOUNDED = {
+    "offset": Annotated[int, Meta(ge=0, le=2**31 - 1)],
+    "limit": Annotated[int, Meta(ge=1, le=MAX_PAGE)],
+}
+
+_TEXTS = {
+    "applicationName": "Name of the application.",
+    "versionName": "Full name of the application version, `<application>-<suffix>`.",
+    "serviceInstanceName": "Service instance the configuration is for: `epmx`, `kpc`, ...",
+    "endpointId": "Id of the endpoint.",
+    "key": "Name of the metadata key.",
+    "include": "What to include, several separated by commas.",
+    "tokenId": "Id of the token (`endpointTokenId`), not its value.",
+    "apiKeyId": "Id of the API key, not its value.",
+    "force": "Delete it although it has endpoints, and delete those as well.",
+    "status": "Only these states, several separated by commas.",
+    "order": "By creation: `DESC` = newest first.",
+    "offset": "How many entries to skip.",
+    "limit": "How many entries to return, at most 1,000.",
+    "If-Match": "Do it only if the entity tag is still this one; else 412.",
+    "If-None-Match": "The entity tag you have; 304 when nothing changed since.",
+}
+_EXAMPLES: Mapping[str, Any] = {
+    "applicationName": "olives",
+    "versionName": "olives-v1",
+    "applicationVersionName": "olives-v1",
+    "serviceInstanceName": "epmx",
+    "endpointId": "tree-17",
+    "key": "model",
+    "tokenId": "cs8q0f1hqk3s73a1b2c0",
+    "apiKeyId": "cs8q2n1hqk3s73a1b2d0",
+    "sort": "-createdDate",
+    "If-Match": '"6f1c"',
+    "If-None-Match": '"6f1c"',
+}
+
+
+class Place(Enum):
+    """Where a parameter stands."""
+
+    PATH = "path"
+    QUERY = "query"
+    HEADER = "header"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One parameter.
+
+    Attributes:
+        name: As it is written in the request.
+        attribute: Field of the request Struct.
+        place: Where it stands.
+        type: What it is converted to, with its bounds.
+        default: Value when it is not given; ``NODEFAULT`` when it must be.
+        description: What it does.
+        example: A value that works; None = the schema says enough.
+    """
+
+    name: str
+    attribute: str
+    place: Place
+    type: Any
+    default: Any
+    description: str
+    example: Any
+
+    @property
+    def required(self) -> bool:
+        """Whether it must be given; a part of the path always is."""
+        return self.default is NODEFAULT or self.place is Place.PATH
+
+
+def parameters_of(
+    request: type[msgspec.Struct], *, placeholders: Sequence[str], without: Collection[str]
+) -> tuple[Parameter, ...]:
+    """Tell what of a request Struct comes from path, query and headers, in that order.
+
+    Raises:
+        ValueError: A placeholder of the path is no field of the Struct.
+    """
+    texts = attribute_texts(request)
+    found = [
+        _parameter(each, placeholders, texts.get(each.name))
+        for each in msgspec.structs.fields(request)
+        if each.name not in _COMMON | _BODIES and each.name not in without
+    ]
+    in_path = {each.name: each for each in found if each.place is Place.PATH}
+    unknown = [name for name in placeholders if name not in in_path]
+    if unknown:
+        raise ValueError(f"{request.__name__} has no field for {', '.join(unknown)}")
+    others = [each for place in (Place.QUERY, Place.HEADER) for each in found if each.place is place]
+    return (*(in_path[name] for name in placeholders), *others)
+
+
+def _parameter(info: msgspec.structs.FieldInfo, placeholders: Sequence[str], text: str | None) -> Parameter:
+    name = _HEADERS.get(info.name, info.encode_name)
+    place = Place.QUERY
+    if info.encode_name in placeholders:
+        place = Place.PATH
+    elif info.name in _HEADERS:
+        place = Place.HEADER
+    return Parameter(
+        name=name,
+        attribute=info.name,
+        place=place,
+        type=_BOUNDED.get(info.name, info.type),
+        default=info.default,
+        description=text or _TEXTS.get(name, ""),
+        example=_EXAMPLES.get(name),
+    )

@@ -1,0 +1,12 @@
+"""All routes, in the order in which the documentation shows them."""
+
+from services.api_gateway.routes import api_keys, applications, endpoints, metadata, tokens
+from services.api_gateway.routes.declaration import Route
+
+ROUTES: tuple[Route, ...] = (
+    *applications.ROUTES,
+    *endpoints.ROUTES,
+    *metadata.ROUTES,
+    *tokens.ROUTES,
+    *api_keys.ROUTES,
+)
