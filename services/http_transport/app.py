@@ -27,7 +27,8 @@ async def build(process: Process) -> None:
     process.supervise("bus", bus.watch())
     identity = Identity(bus, max_entries=settings.identity_entries)
     await identity.start()
-    door = FrontDoor(identity, extensions(bus, now=_now))
+    table = extensions(bus, now=_now, owner_timeout_s=settings.owner_s)
+    door = FrontDoor(identity, table, queue_wait_s=settings.queue_s)
     await process.serve_http("http", device_server(door, settings, process=process), port=settings.port)
 
 

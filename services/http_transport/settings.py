@@ -27,6 +27,18 @@ class Settings:
     stall_s: float = setting(
         30.0, unit="s", minimum=0.05, doc="How long a client may not read its answer before it is cut off."
     )
+    owner_s: float = setting(
+        5.0,
+        unit="s",
+        minimum=0.05,
+        doc="For an extension's owner to answer; then 504, or 503 if it is away.",
+    )
+    queue_s: float = setting(
+        30.0,
+        unit="s",
+        minimum=0.05,
+        doc="For a turn behind earlier requests of the same endpoint; then 504.",
+    )
     body_budget_bytes: int = setting(
         64 * 1024 * 1024, unit="bytes", minimum=1, doc="Bodies in memory at a time, all clients together."
     )

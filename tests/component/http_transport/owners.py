@@ -1,0 +1,127 @@
+"""The services behind the transport, as small fakes on the real bus, with the NATS users they really have."""
+
+import asyncio
+import secrets
+from collections import Counter
+
+from libs.bus import Bus
+from libs.contracts.ecap import (
+    TOKEN_REVOKED,
+    TOKEN_STATUS_CHANGED,
+    VALIDATE_TOKEN,
+    EndpointTokenRevokedEvent,
+    EndpointTokenStatusChangedEvent,
+    EndpointTokenValidationRequest,
+    EndpointTokenValidationResponse,
+)
+from libs.contracts.errors import ForbiddenError, GroveError, NotFoundError, UnauthorizedError
+from libs.contracts.esp import EPMX, ClientData, ExtensionData
+from libs.contracts.lifecycle import (
+    CONFIGURATION_UPSERTED,
+    RESOLVE_APP_VERSION,
+    AppVersionRequest,
+    AppVersionResponse,
+    ConfigurationUpdatedEvent,
+)
+from libs.contracts.messages import Event
+from libs.contracts.tokens import ACCEPTED, TokenStatus
+
+APPLICATION = "grove"
+VERSION = "grove-v1"
+
+
+class Owners:
+    """Versions, tokens and an ``epmx`` that answers its own payload; the test changes all of it.
+
+    Attributes:
+        asked: How often each owner was asked.
+        received: What reached ``epmx``, in order.
+        release: ``epmx`` answers only while it is set.
+        outcome: What ``epmx`` answers instead of the echo.
+    """
+
+    def __init__(self, credentials: Bus, register: Bus) -> None:
+        self._credentials = credentials
+        self._register = register
+        self.versions: dict[str, tuple[str, ...] | None] = {VERSION: None}
+        self.tokens: dict[tuple[str, str], tuple[str, TokenStatus]] = {}
+        self.asked: Counter[str] = Counter()
+        self.received: list[ClientData] = []
+        self.release = asyncio.Event()
+        self.release.set()
+        self.outcome: ExtensionData | GroveError | None = None
+
+    async def serve(self) -> None:
+        register, credentials = self._register, self._credentials
+        subject = RESOLVE_APP_VERSION.subject(register.subjects)
+        await register.serve(subject, AppVersionRequest, self._resolve, queue="endpoint-register")
+        await register.serve(EPMX.subject(register.subjects), ClientData, self._epmx, queue="epmx")
+        subject = VALIDATE_TOKEN.subject(credentials.subjects)
+        await credentials.serve(
+            subject, EndpointTokenValidationRequest, self._validate, queue="credential-manager"
+        )
+
+    async def leave(self) -> None:
+        """Stop serving ``epmx`` and versions, as a service that is stopped."""
+        self.release.set()
+        await self._register.stop_serving()
+
+    def new_token(self, *, endpoint_id: str = "ep", status: TokenStatus = TokenStatus.ACTIVE) -> str:
+        token = secrets.token_hex(5)
+        self.tokens[APPLICATION, token] = (endpoint_id, status)
+        return token
+
+    async def move(self, token: str, status: TokenStatus) -> None:
+        """Change a token's state, and tell everybody as credential-manager does."""
+        endpoint_id, _ = self.tokens[APPLICATION, token]
+        self.tokens[APPLICATION, token] = (endpoint_id, status)
+        await self.tell(endpoint_id, status)
+
+    async def suspend(self, token: str) -> None:
+        await self.move(token, TokenStatus.SUSPENDED)
+
+    async def tell(self, endpoint_id: str, status: TokenStatus) -> None:
+        subjects = self._credentials.subjects
+        changed: Event = EndpointTokenStatusChangedEvent(
+            app_name=APPLICATION, endpoint_id=endpoint_id, token_ids=("t",), status=status
+        )
+        await self._credentials.broadcast(TOKEN_STATUS_CHANGED.subject(subjects), changed)
+        if status not in ACCEPTED:
+            revoked = EndpointTokenRevokedEvent(
+                app_name=APPLICATION, endpoint_id=endpoint_id, token_ids=("t",)
+            )
+            await self._credentials.broadcast(TOKEN_REVOKED.subject(subjects), revoked)
+
+    async def configure(self, version: str, extensions: tuple[str, ...] | None) -> None:
+        """Change what a version allows, and tell everybody as endpoint-register does."""
+        self.versions[version] = extensions
+        event = ConfigurationUpdatedEvent(
+            app_name=APPLICATION, app_ver_name=version, service_instance_name="kpc"
+        )
+        await self._register.broadcast(CONFIGURATION_UPSERTED.subject(self._register.subjects), event)
+
+    async def _resolve(self, request: AppVersionRequest) -> AppVersionResponse:
+        self.asked["version"] += 1
+        if request.app_version_name not in self.versions:
+            raise NotFoundError("unknown application version")
+        application = request.app_version_name.rpartition("-")[0]
+        return AppVersionResponse(
+            application_name=application, extensions=self.versions[request.app_version_name]
+        )
+
+    async def _validate(self, request: EndpointTokenValidationRequest) -> EndpointTokenValidationResponse:
+        self.asked["token"] += 1
+        endpoint_id, status = self.tokens.get((request.app_name, request.token), ("", None))
+        if status is None:
+            raise UnauthorizedError("unknown token")
+        if status not in ACCEPTED:
+            raise ForbiddenError(f"token is {status.value}")
+        return EndpointTokenValidationResponse(token_id="t", endpoint_id=endpoint_id)
+
+    async def _epmx(self, request: ClientData) -> ExtensionData:
+        self.asked["epmx"] += 1
+        self.received.append(request)
+        await self.release.wait()
+        if isinstance(self.outcome, GroveError):
+            raise self.outcome
+        return self.outcome or ExtensionData(payload=request.payload)
