@@ -1,0 +1,96 @@
+"""Composition root: the only file that knows all the others."""
+
+from libs.bus import Bus
+from libs.contracts.errors import ConflictError
+from libs.process import Process, SettingsError
+from libs.store import Store
+from services.credential_manager.bus_api import BusApi, BusEndpointDirectory, BusEventPublisher
+from services.credential_manager.domain import ApiKey, EndpointToken, FingerprintKeyError, Fingerprints
+from services.credential_manager.mongo import MongoApiKeyRepository, MongoTokenRepository
+from services.credential_manager.ports import Parts
+from services.credential_manager.settings import Settings
+from services.credential_manager.system import SystemClock, SystemEntropy
+from services.credential_manager.usecases.announcing import Announcer, Pace
+from services.credential_manager.usecases.api_keys import seed_admin_key
+
+_MIN_ADMIN_KEY_LENGTH = 16
+
+
+async def build(process: Process) -> None:
+    """Wait for NATS and the store, seed the admin key, serve, and keep telling what changed."""
+    settings = process.load(Settings)
+    fingerprints = _fingerprints(process.settings.secrets_key)
+    _check_admin_key(settings.admin_key)
+    store = await _open_store(process)
+    bus = await _connect(process)
+    tokens, api_keys = MongoTokenRepository(store), MongoApiKeyRepository(store)
+    await tokens.prepare()
+    await api_keys.prepare()
+    clock = SystemClock()
+    announcer = Announcer(
+        {EndpointToken: tokens, ApiKey: api_keys},
+        events=BusEventPublisher(bus),
+        clock=clock,
+        pace=Pace(tell_within_s=settings.tell_within_s, sweep_every_s=settings.sweep_every_s),
+    )
+    parts = Parts(
+        tokens=tokens,
+        api_keys=api_keys,
+        endpoints=BusEndpointDirectory(bus),
+        announcing=announcer,
+        fingerprints=fingerprints,
+        clock=clock,
+        entropy=SystemEntropy(),
+        tell_within_s=settings.tell_within_s,
+    )
+    await _seed(settings.admin_key, parts)
+    process.supervise("announcing", announcer.run())
+    await BusApi(parts).serve(bus)
+    process.on_stop("bus requests", bus.stop_serving)
+
+
+async def _open_store(process: Process) -> Store:
+    store = Store.open(
+        process.settings.mongodb_url,
+        database="credential_manager",
+        app_name=process.replica,
+        allow_volatile=process.settings.allow_volatile_store,
+    )
+    process.on_stop("store", store.close)
+    process.health.add("mongodb", store.ping)
+    await store.wait_until_available()
+    return store
+
+
+async def _connect(process: Process) -> Bus:
+    bus = await Bus.connect(
+        url=process.settings.nats_url,
+        service=process.name,
+        replica=process.replica,
+        root=process.settings.subject_root,
+    )
+    process.on_stop("bus", bus.close)
+    process.health.add("nats", bus.ping)
+    process.supervise("bus connection", bus.watch())
+    return bus
+
+
+async def _seed(admin_key: str | None, parts: Parts) -> None:
+    if admin_key is None:
+        return
+    try:
+        await seed_admin_key(admin_key, parts=parts)
+    except ConflictError as error:
+        raise SettingsError((error.reason_phrase,)) from error
+
+
+def _fingerprints(secrets_key: str) -> Fingerprints:
+    try:
+        return Fingerprints(secrets_key)
+    except FingerprintKeyError as error:
+        raise SettingsError((f"GROVE_SECRETS_KEY {error}",)) from error
+
+
+def _check_admin_key(admin_key: str | None) -> None:
+    if admin_key is not None and len(admin_key) < _MIN_ADMIN_KEY_LENGTH:
+        raise SettingsError((f"GROVE_ADMIN_KEY must have at least {_MIN_ADMIN_KEY_LENGTH} characters",))

@@ -1,0 +1,243 @@
+"""The service on the bus: requests to use cases, records to replies, events and questions out.
+
+No rule lives here. The values of new secrets pass through once, into the reply, and nowhere else.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from msgspec import UNSET
+
+from libs.bus import Bus
+from libs.contracts.api_keys import (
+    API_KEY_REVOKED,
+    CHECK_API_KEY,
+    CREATE_API_KEY,
+    LIST_API_KEYS,
+    REVOKE_API_KEY,
+    ApiKeyPage,
+    ApiKeyPageReply,
+    ApiKeyReply,
+    CheckApiKey,
+    CreateApiKey,
+    CreatedApiKey,
+    CreatedApiKeyReply,
+    ListApiKeys,
+    RevokeApiKey,
+)
+from libs.contracts.api_keys import ApiKey as ApiKeyBody
+from libs.contracts.applications import EmptyReply
+from libs.contracts.credentials import (
+    CREATE_TOKEN,
+    DELETE_ENDPOINT_TOKENS,
+    DELETE_TOKEN,
+    LIST_TOKENS,
+    SET_TOKEN_STATUS,
+    STORE_TOKEN,
+    CreatedToken,
+    CreatedTokenReply,
+    CreateToken,
+    DeleteEndpointTokens,
+    DeleteToken,
+    ListTokens,
+    SetTokenStatus,
+    StoreToken,
+    Token,
+    TokenPage,
+    TokenPageReply,
+)
+from libs.contracts.ecap import (
+    TOKEN_REVOKED,
+    TOKEN_STATUS_CHANGED,
+    TRANSITION_TOKEN,
+    VALIDATE_TOKEN,
+    EndpointTokenStatusTransitionRequest,
+    EndpointTokenStatusTransitionResponse,
+    EndpointTokenValidationRequest,
+    EndpointTokenValidationResponse,
+)
+from libs.contracts.endpoints import GET_ENDPOINT, GetEndpoint
+from libs.contracts.errors import InternalError
+from libs.contracts.ids import ApplicationName, EndpointId, application_of
+from libs.contracts.instants import iso_ms
+from libs.contracts.messages import ReplyT, RequestT
+from libs.contracts.subjects import AnyEventType, AnyOperation, Operation
+from services.credential_manager.domain import Announcement, ApiKey, EndpointToken
+from services.credential_manager.ports import Parts
+from services.credential_manager.usecases import api_keys, tokens, validating
+
+SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
+    VALIDATE_TOKEN,
+    TRANSITION_TOKEN,
+    CREATE_TOKEN,
+    LIST_TOKENS,
+    SET_TOKEN_STATUS,
+    DELETE_TOKEN,
+    STORE_TOKEN,
+    DELETE_ENDPOINT_TOKENS,
+    CREATE_API_KEY,
+    LIST_API_KEYS,
+    REVOKE_API_KEY,
+    CHECK_API_KEY,
+    TOKEN_REVOKED,
+    TOKEN_STATUS_CHANGED,
+    API_KEY_REVOKED,
+)
+
+_DIRECTORY_TIMEOUT_S = 2.0
+"""Creating a token asks twice, and the caller waits 5 s for both and the writes between them."""
+
+_CREATED = 201
+_NO_CONTENT = 204
+_NOT_MODIFIED = 304
+
+
+class BusEndpointDirectory:
+    """Asks endpoint-register."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def application_of(
+        self, endpoint_id: EndpointId, *, allowed: tuple[str, ...] | None
+    ) -> ApplicationName:
+        reply = await self._bus.request(
+            GET_ENDPOINT.subject(self._bus.subjects),
+            GetEndpoint(endpoint_id=endpoint_id, applications=allowed),
+            GET_ENDPOINT.reply,
+            timeout_s=_DIRECTORY_TIMEOUT_S,
+        )
+        application = application_of(reply.body.app_version.name)
+        if application is None:
+            raise InternalError
+        return application
+
+
+class BusEventPublisher:
+    """Publishes to the stream of control events."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def publish(self, announcement: Announcement, *, deadline_s: float) -> None:
+        await self._bus.announce(
+            announcement.kind.subject(self._bus.subjects),
+            announcement.event,
+            msg_id=announcement.message_id,
+            deadline_s=deadline_s,
+        )
+
+
+class BusApi:
+    """The handlers; :meth:`serve` puts them on the bus."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def serve(self, bus: Bus) -> None:
+        """Answer every operation of :data:`SUBJECTS`."""
+        await _serve(bus, VALIDATE_TOKEN, self.on_validate_token)
+        await _serve(bus, TRANSITION_TOKEN, self.on_transition_token)
+        await _serve(bus, CREATE_TOKEN, self.on_create_token)
+        await _serve(bus, LIST_TOKENS, self.on_list_tokens)
+        await _serve(bus, SET_TOKEN_STATUS, self.on_set_token_status)
+        await _serve(bus, DELETE_TOKEN, self.on_delete_token)
+        await _serve(bus, STORE_TOKEN, self.on_store_token)
+        await _serve(bus, DELETE_ENDPOINT_TOKENS, self.on_delete_endpoint_tokens)
+        await _serve(bus, CREATE_API_KEY, self.on_create_api_key)
+        await _serve(bus, LIST_API_KEYS, self.on_list_api_keys)
+        await _serve(bus, REVOKE_API_KEY, self.on_revoke_api_key)
+        await _serve(bus, CHECK_API_KEY, self.on_check_api_key)
+
+    async def on_validate_token(
+        self, request: EndpointTokenValidationRequest
+    ) -> EndpointTokenValidationResponse:
+        token = await validating.validate_token(request, parts=self._parts)
+        return EndpointTokenValidationResponse(token_id=token.id, endpoint_id=token.endpoint_id)
+
+    async def on_transition_token(
+        self, request: EndpointTokenStatusTransitionRequest
+    ) -> EndpointTokenStatusTransitionResponse:
+        await tokens.transition_token(request, parts=self._parts)
+        return EndpointTokenStatusTransitionResponse()
+
+    async def on_create_token(self, request: CreateToken) -> CreatedTokenReply:
+        token, value = await tokens.create_token(request, parts=self._parts)
+        body = CreatedToken(
+            endpoint_token_id=token.id,
+            token=value,
+            created_date=iso_ms(token.created_at),
+            application_name=token.application,
+            status=token.status,
+        )
+        return CreatedTokenReply(status_code=_CREATED, body=body)
+
+    async def on_list_tokens(self, request: ListTokens) -> TokenPageReply:
+        listed = await tokens.list_tokens(request, parts=self._parts)
+        if listed.page is None:
+            return TokenPageReply(status_code=_NOT_MODIFIED, e_tag=listed.e_tag)
+        content, total = listed.page
+        body = TokenPage(content=[_token_body(token) for token in content], total_elements=total)
+        return TokenPageReply(body=body, e_tag=listed.e_tag)
+
+    async def on_set_token_status(self, request: SetTokenStatus) -> EmptyReply:
+        await tokens.set_token_status(request, parts=self._parts)
+        return EmptyReply(status_code=_NO_CONTENT)
+
+    async def on_delete_token(self, request: DeleteToken) -> EmptyReply:
+        await tokens.delete_token(request, parts=self._parts)
+        return EmptyReply(status_code=_NO_CONTENT)
+
+    async def on_store_token(self, request: StoreToken) -> EmptyReply:
+        await tokens.store_token(request, parts=self._parts)
+        return EmptyReply(status_code=_NO_CONTENT)
+
+    async def on_delete_endpoint_tokens(self, request: DeleteEndpointTokens) -> EmptyReply:
+        await tokens.delete_endpoint_tokens(request.endpoint_id, parts=self._parts)
+        return EmptyReply(status_code=_NO_CONTENT)
+
+    async def on_create_api_key(self, request: CreateApiKey) -> CreatedApiKeyReply:
+        key, value = await api_keys.create_api_key(request, parts=self._parts)
+        body = CreatedApiKey(**msgspec.structs.asdict(_api_key_body(key)), key=value)
+        return CreatedApiKeyReply(status_code=_CREATED, body=body)
+
+    async def on_list_api_keys(self, request: ListApiKeys) -> ApiKeyPageReply:
+        content, total = await api_keys.list_api_keys(request, parts=self._parts)
+        body = ApiKeyPage(content=[_api_key_body(key) for key in content], total_elements=total)
+        return ApiKeyPageReply(body=body)
+
+    async def on_revoke_api_key(self, request: RevokeApiKey) -> EmptyReply:
+        await api_keys.revoke_api_key(request.api_key_id, parts=self._parts)
+        return EmptyReply(status_code=_NO_CONTENT)
+
+    async def on_check_api_key(self, request: CheckApiKey) -> ApiKeyReply:
+        key = await api_keys.check_api_key(request.key, parts=self._parts)
+        return ApiKeyReply(body=_api_key_body(key))
+
+
+async def _serve(
+    bus: Bus, operation: Operation[RequestT, ReplyT], handler: Callable[[RequestT], Awaitable[ReplyT]]
+) -> None:
+    await bus.serve(operation.subject(bus.subjects), operation.request, handler, queue=operation.instance)
+
+
+def _token_body(token: EndpointToken) -> Token:
+    return Token(
+        endpoint_token_id=token.id,
+        status=token.status,
+        created_date=iso_ms(token.created_at),
+        application_name=token.application,
+        update_date=UNSET if token.updated_at is None else iso_ms(token.updated_at),
+    )
+
+
+def _api_key_body(key: ApiKey) -> ApiKeyBody:
+    return ApiKeyBody(
+        api_key_id=key.id,
+        name=key.name,
+        scope=key.scope,
+        applications=key.applications,
+        created_date=iso_ms(key.created_at),
+        expiry_date=None if key.expires_at is None else iso_ms(key.expires_at),
+        revoked=key.revoked,
+    )

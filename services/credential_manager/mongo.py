@@ -1,0 +1,261 @@
+"""Tokens and API keys as documents.
+
+A document is written by ``$set``, never replaced, so that a field of a newer release survives an
+older replica. All writes are conditional and carry the attempt that makes them; the driver's own
+retries may be off, so a write whose answer got lost is sent again here, within the time that one
+operation has, and recognised by its id or attempt if it had been done.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, Generic, TypeVar
+
+import pymongo
+from bson.binary import Binary
+from pymongo.asynchronous.collection import AsyncCollection
+
+from libs.contracts.api_keys import Scope
+from libs.contracts.errors import UnavailableError
+from libs.contracts.ids import ApiKeyId, ApplicationName, EndpointId, TokenId
+from libs.contracts.tokens import TokenStatus
+from libs.store import Document, DuplicateError, Index, Store, store_errors
+from services.credential_manager.domain import ApiKey, EndpointToken, Phase, Record
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+_WRITE_S: Final = 4.0
+_SENDS: Final = 3
+
+_LOG_INDEXES: Final = (
+    Index(name="unannounced", keys=[("announceFrom", 1)], partial={"announceFrom": {"$exists": True}}),
+    Index(name="forgotten", keys=[("forgetFrom", 1)], partial={"forgetFrom": {"$exists": True}}),
+    Index(name="changed", keys=[("changedDate", 1)]),
+)
+_TOKEN_INDEXES: Final = (
+    Index(name="value", keys=[("application", 1), ("tokenHash", 1)], unique=True),
+    Index(name="endpoint", keys=[("endpointId", 1), ("createdDate", 1)]),
+    *_LOG_INDEXES,
+)
+_API_KEY_INDEXES: Final = (
+    Index(name="value", keys=[("keyHash", 1)], unique=True),
+    Index(name="created", keys=[("createdDate", 1)]),
+    Index(name="seeded", keys=[("seeded", 1)], partial={"seeded": True}),
+    *_LOG_INDEXES,
+)
+
+
+class _MongoRecords(Generic[RecordT]):
+    """What both kinds of record have in common: conditional writes, and the log of changes."""
+
+    def __init__(
+        self,
+        collection: AsyncCollection[Document],
+        *,
+        to_document: Callable[[RecordT], Document],
+        from_document: Callable[[Mapping[str, Any]], RecordT],
+    ) -> None:
+        self._collection = collection
+        self._to_document = to_document
+        self._from_document = from_document
+
+    async def add(self, record: RecordT) -> bool:
+        document = {name: value for name, value in self._document(record).items() if value is not None}
+
+        async def insert() -> bool:
+            try:
+                with store_errors():
+                    await self._collection.insert_one(document)
+            except DuplicateError:
+                with store_errors():
+                    return await self._collection.find_one({"_id": record.id}) is not None
+            return True
+
+        return await _settled(insert)
+
+    async def replace(self, before: RecordT, after: RecordT) -> bool:
+        document = self._document(after)
+        update = {"$set": {name: value for name, value in document.items() if value is not None}}
+        if gone := {name: "" for name, value in document.items() if value is None}:
+            update["$unset"] = gone
+
+        async def compare_and_set() -> bool:
+            with store_errors():
+                condition = {"_id": before.id, "revision": before.revision}
+                if (await self._collection.update_one(condition, update)).matched_count:
+                    return True
+                ours = {"_id": after.id, "attempt": after.attempt}
+                return await self._collection.find_one(ours) is not None
+
+        return await _settled(compare_and_set)
+
+    async def discard(self, record: RecordT) -> None:
+        with store_errors():
+            await self._collection.delete_one({"_id": record.id, "revision": record.revision})
+
+    async def find(self, record_id: str) -> RecordT | None:
+        return await self._find({"_id": record_id})
+
+    async def unannounced(self, *, due_by: datetime, limit: int) -> list[RecordT]:
+        with store_errors():
+            due = self._collection.find({"announceFrom": {"$lte": due_by}}).sort("announceFrom", 1)
+            return [self._from_document(document) async for document in due.limit(limit)]
+
+    async def changed_since(self, instant: datetime) -> AsyncIterator[RecordT]:
+        with store_errors():
+            changed = self._collection.find({"changedDate": {"$gte": instant}}).sort("changedDate", 1)
+            async for document in changed:
+                yield self._from_document(document)
+
+    async def mark_announced(self, record: RecordT) -> None:
+        with store_errors():
+            condition = {"_id": record.id, "revision": record.revision}
+            await self._collection.update_one(condition, {"$unset": {"announceFrom": ""}})
+
+    async def forget(self, *, before: datetime) -> int:
+        forgotten = {"forgetFrom": {"$lte": before}, "announceFrom": {"$exists": False}}
+        with store_errors():
+            return (await self._collection.delete_many(forgotten)).deleted_count
+
+    async def _find(self, condition: Document) -> RecordT | None:
+        with store_errors():
+            document = await self._collection.find_one(condition)
+        return None if document is None else self._from_document(document)
+
+    def _document(self, record: RecordT) -> Document:
+        return {
+            "_id": record.id,
+            "revision": record.revision,
+            "attempt": record.attempt,
+            "changedDate": record.changed_at,
+            "announceFrom": record.announce_from,
+            **self._to_document(record),
+        }
+
+
+class MongoTokenRepository(_MongoRecords[EndpointToken]):
+    """Endpoint tokens in the collection ``tokens``."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        super().__init__(
+            store.collection("tokens"), to_document=_token_to_document, from_document=_token_from_document
+        )
+
+    async def prepare(self) -> None:
+        """Create the indexes."""
+        await self._store.ensure(self._collection, _TOKEN_INDEXES)
+
+    async def find_by_value(self, application: ApplicationName, fingerprint: bytes) -> EndpointToken | None:
+        return await self._find({"application": application, "tokenHash": Binary(fingerprint)})
+
+    async def of_endpoint(self, endpoint_id: EndpointId) -> list[EndpointToken]:
+        with store_errors():
+            found = self._collection.find({"endpointId": endpoint_id}).sort("createdDate", 1)
+            return [_token_from_document(document) async for document in found]
+
+
+class MongoApiKeyRepository(_MongoRecords[ApiKey]):
+    """API keys in the collection ``apiKeys``."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        super().__init__(
+            store.collection("apiKeys"),
+            to_document=_api_key_to_document,
+            from_document=_api_key_from_document,
+        )
+
+    async def prepare(self) -> None:
+        """Create the indexes."""
+        await self._store.ensure(self._collection, _API_KEY_INDEXES)
+
+    async def find_by_value(self, fingerprint: bytes) -> ApiKey | None:
+        return await self._find({"keyHash": Binary(fingerprint)})
+
+    async def seeded(self) -> list[ApiKey]:
+        with store_errors():
+            return [_api_key_from_document(found) async for found in self._collection.find({"seeded": True})]
+
+    async def page(self, *, offset: int, limit: int) -> tuple[list[ApiKey], int]:
+        with store_errors():
+            total = await self._collection.count_documents({})
+            newest = self._collection.find({}).sort("createdDate", -1).skip(offset).limit(limit)
+            return [_api_key_from_document(found) async for found in newest], total
+
+
+async def _settled(write: Callable[[], Awaitable[bool]]) -> bool:
+    """Send an idempotent write until its outcome is known.
+
+    Raises:
+        UnavailableError: The store stayed away for as long as an operation may take.
+    """
+    with pymongo.timeout(_WRITE_S):
+        for _ in range(_SENDS - 1):
+            try:
+                return await write()
+            except UnavailableError:
+                continue
+        return await write()
+
+
+def _token_to_document(token: EndpointToken) -> Document:
+    return {
+        "application": token.application,
+        "endpointId": token.endpoint_id,
+        "tokenHash": Binary(token.fingerprint),
+        "status": token.status.value,
+        "phase": token.phase.value,
+        "createdDate": token.created_at,
+        "updatedDate": token.updated_at,
+        "forgetFrom": token.forget_from,
+    }
+
+
+def _token_from_document(document: Mapping[str, Any]) -> EndpointToken:
+    return EndpointToken(
+        id=TokenId(document["_id"]),
+        revision=document["revision"],
+        attempt=document["attempt"],
+        changed_at=document["changedDate"],
+        announce_from=document.get("announceFrom"),
+        application=ApplicationName(document["application"]),
+        endpoint_id=EndpointId(document["endpointId"]),
+        fingerprint=bytes(document["tokenHash"]),
+        status=TokenStatus(document["status"]),
+        phase=Phase(document["phase"]),
+        created_at=document["createdDate"],
+        updated_at=document.get("updatedDate"),
+        forget_from=document.get("forgetFrom"),
+    )
+
+
+def _api_key_to_document(key: ApiKey) -> Document:
+    return {
+        "keyHash": Binary(key.fingerprint),
+        "name": key.name,
+        "scope": key.scope.value,
+        "applications": None if key.applications is None else list(key.applications),
+        "createdDate": key.created_at,
+        "expiryDate": key.expires_at,
+        "revoked": key.revoked,
+        "seeded": key.seeded,
+    }
+
+
+def _api_key_from_document(document: Mapping[str, Any]) -> ApiKey:
+    applications = document.get("applications")
+    return ApiKey(
+        id=ApiKeyId(document["_id"]),
+        revision=document["revision"],
+        attempt=document["attempt"],
+        changed_at=document["changedDate"],
+        announce_from=document.get("announceFrom"),
+        fingerprint=bytes(document["keyHash"]),
+        name=document["name"],
+        scope=Scope(document["scope"]),
+        applications=None if applications is None else tuple(applications),
+        created_at=document["createdDate"],
+        expires_at=document.get("expiryDate"),
+        revoked=document["revoked"],
+        seeded=document["seeded"],
+    )

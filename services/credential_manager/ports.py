@@ -1,0 +1,160 @@
+"""What the use cases need from the world.
+
+Repositories never raise for a lost race, they return False; what they raise is UnavailableError
+when the store cannot be reached. A write whose answer got lost is settled inside them: True means
+that this write stands, however often it had to be sent.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from libs.contracts.ids import ApiKeyId, ApplicationName, EndpointId, TokenId
+from services.credential_manager.domain import Announcement, ApiKey, EndpointToken, Fingerprints, Record
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+
+class Clock(Protocol):
+    """What time it is."""
+
+    def now(self) -> datetime:
+        """Aware, and whole milliseconds, as the store keeps them."""
+
+
+class Entropy(Protocol):
+    """Where chance comes from; all of it is fit for secrets."""
+
+    def attempt(self) -> str:
+        """Something no other write has ever used."""
+
+    def record_id(self) -> str:
+        """An id for a new record."""
+
+    def token_value(self) -> str:
+        """24 alphanumerics."""
+
+    def api_key_value(self) -> str:
+        """A key that is recognised as one of ours wherever it leaks to."""
+
+
+class ChangeLog(Protocol[RecordT]):
+    """Which changes of a kind of record others must still hear about."""
+
+    async def unannounced(self, *, due_by: datetime, limit: int) -> list[RecordT]:
+        """Records whose ``announce_from`` has come, the oldest first."""
+
+    def changed_since(self, instant: datetime) -> AsyncIterator[RecordT]:
+        """Records whose latest change is not older than that, the oldest first."""
+
+    async def mark_announced(self, record: RecordT) -> None:
+        """Note that this revision is told; a newer one stays as it is."""
+
+    async def forget(self, *, before: datetime) -> int:
+        """Drop announced records whose ``forget_from`` has come; return how many."""
+
+
+class TokenRepository(ChangeLog[EndpointToken], Protocol):
+    """Endpoint tokens; of those that are not DELETED, a value exists once per application."""
+
+    async def add(self, token: EndpointToken) -> bool:
+        """Store a new token; False when the application has its value already."""
+
+    async def replace(self, before: EndpointToken, after: EndpointToken) -> bool:
+        """Store ``after`` if the record still is ``before``."""
+
+    async def discard(self, token: EndpointToken) -> None:
+        """Drop the record if it still is this revision."""
+
+    async def find(self, token_id: TokenId) -> EndpointToken | None:
+        """The token of this id, in whatever phase."""
+
+    async def find_by_value(self, application: ApplicationName, fingerprint: bytes) -> EndpointToken | None:
+        """The token that has this value, LIVE or UNCONFIRMED."""
+
+    async def of_endpoint(self, endpoint_id: EndpointId) -> list[EndpointToken]:
+        """All tokens of an endpoint, in whatever phase."""
+
+
+class ApiKeyRepository(ChangeLog[ApiKey], Protocol):
+    """API keys; a value exists once."""
+
+    async def add(self, key: ApiKey) -> bool:
+        """Store a new key; False when its value exists already."""
+
+    async def replace(self, before: ApiKey, after: ApiKey) -> bool:
+        """Store ``after`` if the record still is ``before``."""
+
+    async def find(self, key_id: ApiKeyId) -> ApiKey | None:
+        """The key of this id."""
+
+    async def find_by_value(self, fingerprint: bytes) -> ApiKey | None:
+        """The key that has this value."""
+
+    async def seeded(self) -> list[ApiKey]:
+        """Keys that came from ``GROVE_ADMIN_KEY``."""
+
+    async def page(self, *, offset: int, limit: int) -> tuple[list[ApiKey], int]:
+        """Some keys, the newest first, and how many there are."""
+
+
+class EndpointDirectory(Protocol):
+    """What endpoint-register knows."""
+
+    async def application_of(
+        self, endpoint_id: EndpointId, *, allowed: tuple[str, ...] | None
+    ) -> ApplicationName:
+        """The application of an endpoint.
+
+        Raises:
+            NotFoundError: There is no such endpoint, or it is being deleted.
+            ForbiddenError: It lies outside ``allowed``.
+            UnavailableError: endpoint-register cannot be asked now.
+        """
+
+
+class EventPublisher(Protocol):
+    """Where events are kept for whoever needs them."""
+
+    async def publish(self, announcement: Announcement, *, deadline_s: float) -> None:
+        """Return when the event is durable.
+
+        Raises:
+            UnavailableError: Not within ``deadline_s``; whether it was published is unknown.
+        """
+
+
+class Announcing(Protocol):
+    """Tells others what has changed; see the module of that name among the use cases."""
+
+    async def tell(self, record: Record) -> None:
+        """Return when others have been told.
+
+        Raises:
+            UnavailableError: Not yet; it is repeated until they are.
+        """
+
+    async def tell_if_possible(self, record: Record) -> None:
+        """The same, but for changes that nobody has to wait for."""
+
+    def tell_later(self) -> None:
+        """Let the changes that are due be told in the background, now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """All of the above, as the use cases are given it.
+
+    Attributes:
+        tell_within_s: How long a change is left to whoever made it before others tell it.
+    """
+
+    tokens: TokenRepository
+    api_keys: ApiKeyRepository
+    endpoints: EndpointDirectory
+    announcing: Announcing
+    fingerprints: Fingerprints
+    clock: Clock
+    entropy: Entropy
+    tell_within_s: float

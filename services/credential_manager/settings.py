@@ -1,0 +1,31 @@
+"""Settings of credential-manager; each says why its default is what it is."""
+
+from dataclasses import dataclass
+
+from libs.process import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Read from ``GROVE_CREDENTIAL_MANAGER_<FIELD>``."""
+
+    admin_key: str | None = setting(
+        None,
+        env="GROVE_ADMIN_KEY",
+        secret=True,
+        doc="First API key, 16 characters or more; another value replaces and revokes the former one.",
+    )
+    tell_within_s: float = setting(
+        3.0,
+        unit="s",
+        minimum=0.1,
+        maximum=10,
+        doc="How long a request waits for its events to be durable; with the write, below its timeout of 5.",
+    )
+    sweep_every_s: float = setting(
+        5.0,
+        unit="s",
+        minimum=0.1,
+        maximum=60,
+        doc="How soon a replica tells what another one wrote but did not live to tell.",
+    )

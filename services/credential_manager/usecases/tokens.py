@@ -1,0 +1,281 @@
+"""What operators and endpoint-register do to endpoint tokens.
+
+Where a change takes something away or gives it back, success means that all transports have been
+told; 503 then means "stored, but they may not know yet", and repeating the request waits for that.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from libs.contracts.credentials import CreateToken, DeleteToken, ListTokens, SetTokenStatus, StoreToken
+from libs.contracts.ecap import EndpointTokenStatusTransitionRequest
+from libs.contracts.errors import BadRequestError, ConflictError, GroveError, NotFoundError, UnavailableError
+from libs.contracts.ids import (
+    ApplicationName,
+    EndpointId,
+    TokenId,
+    check_application_name,
+    check_endpoint_id,
+    check_token,
+)
+from libs.contracts.tokens import TokenStatus
+from services.credential_manager.domain import (
+    EndpointToken,
+    Phase,
+    check_allowed,
+    check_page,
+    check_room,
+    check_still_matches,
+    e_tag_of,
+    is_unchanged,
+    page_of,
+    refuse_duplicate,
+)
+from services.credential_manager.ports import Parts
+from services.credential_manager.usecases.changing import MAX_TRIES, change, new_change
+from services.credential_manager.usecases.validating import find_by_value
+
+
+@dataclass(frozen=True, slots=True)
+class TokenList:
+    """A page of an endpoint's tokens; None where the caller has it already."""
+
+    page: tuple[list[EndpointToken], int] | None
+    e_tag: str
+
+
+async def create_token(cmd: CreateToken, *, parts: Parts) -> tuple[EndpointToken, str]:
+    """Give an endpoint one more token; returns it with its value, which is kept nowhere.
+
+    The token begins to exist only after the endpoint was seen a second time, behind the insert:
+    an endpoint whose deletion began meanwhile leaves no token behind.
+
+    Raises:
+        BadRequestError: Not an id, a name or a token; or the endpoint is of another application.
+        NotFoundError: There is no such endpoint.
+        ForbiddenError: The API key may not touch its application.
+        ConflictError: The value is taken or revoked, or the endpoint has too many tokens.
+    """
+    endpoint_id = check_endpoint_id(cmd.endpoint_id)
+    application = check_application_name(cmd.body.application_name)
+    value = parts.entropy.token_value() if cmd.body.token is None else check_token(cmd.body.token)
+    check_allowed(application, cmd.applications)
+    await _check_endpoint(endpoint_id, application, cmd, parts=parts)
+    check_room(sum(token.phase is Phase.LIVE for token in await parts.tokens.of_endpoint(endpoint_id)))
+    claim = await _claim(_new_token(endpoint_id, application, value, parts=parts).unconfirmed(), parts=parts)
+    try:
+        await _check_endpoint(endpoint_id, application, cmd, parts=parts)
+    except GroveError:
+        with suppress(UnavailableError):  # a claim that is left over is forgotten within a minute
+            await parts.tokens.discard(claim)
+        raise
+    token = claim.confirmed(new_change(parts))
+    if not await parts.tokens.replace(claim, token):
+        raise ConflictError("the endpoint or this token was changed by another request")
+    await parts.announcing.tell_if_possible(token)
+    return token, value
+
+
+async def store_token(cmd: StoreToken, *, parts: Parts) -> None:
+    """Store an endpoint's first token; repeated for the same endpoint it changes nothing.
+
+    Raises:
+        BadRequestError: Not an id, a name or a token.
+        ConflictError: The value belongs to another endpoint, or was revoked.
+    """
+    endpoint_id = check_endpoint_id(cmd.endpoint_id)
+    application = check_application_name(cmd.application_name)
+    token = _new_token(endpoint_id, application, check_token(cmd.token), parts=parts)
+    stored = await _claim(token, parts=parts, same_endpoint_is_success=True)
+    await parts.announcing.tell_if_possible(stored)
+
+
+async def list_tokens(cmd: ListTokens, *, parts: Parts) -> TokenList:
+    """Give a page of an endpoint's tokens.
+
+    Raises:
+        BadRequestError: The page is out of bounds.
+        NotFoundError: There is no such endpoint.
+        ForbiddenError: The API key may not touch its application.
+    """
+    check_page(offset=cmd.offset, limit=cmd.limit)
+    endpoint_id = check_endpoint_id(cmd.endpoint_id)
+    tokens = await _live_tokens(endpoint_id, parts=parts)
+    for token in tokens[:1]:
+        check_allowed(token.application, cmd.applications)
+    if not tokens:
+        await parts.endpoints.application_of(endpoint_id, allowed=cmd.applications)
+    e_tag = e_tag_of(tokens)
+    if is_unchanged(cmd.if_none_match, e_tag):
+        return TokenList(None, e_tag)
+    page = page_of(
+        tokens,
+        statuses=cmd.status,
+        newest_first=cmd.order == "DESC",
+        offset=cmd.offset,
+        limit=cmd.limit,
+    )
+    return TokenList(page, e_tag)
+
+
+async def set_token_status(cmd: SetTokenStatus, *, parts: Parts) -> None:
+    """Move a token to another state, and tell everyone before returning.
+
+    Raises:
+        NotFoundError: The endpoint has no such token.
+        ForbiddenError: The API key may not touch its application.
+        PreconditionFailedError: The tokens have changed since the caller looked.
+        ConflictError: There is no such step.
+        UnavailableError: It is done, but not everyone could be told yet.
+    """
+
+    async def find() -> EndpointToken:
+        return _visible(await parts.tokens.find(TokenId(cmd.token_id)), cmd)
+
+    async def move(token: EndpointToken) -> EndpointToken | None:
+        await _check_condition(cmd, parts=parts)
+        return token.moved(cmd.body.status, new_change(parts))
+
+    token = await change(find, move, parts.tokens.replace)
+    await parts.announcing.tell(token)
+
+
+async def transition_token(cmd: EndpointTokenStatusTransitionRequest, *, parts: Parts) -> None:
+    """Move a token, named by its value, to another state, and tell everyone before returning.
+
+    Raises:
+        UnauthorizedError: The application has no such token.
+        ConflictError: There is no such step.
+        UnavailableError: It is done, but not everyone could be told yet.
+    """
+
+    async def find() -> EndpointToken:
+        return await find_by_value(cmd.app_name, cmd.token, parts=parts)
+
+    async def move(token: EndpointToken) -> EndpointToken | None:
+        return token.moved(cmd.target_status, new_change(parts))
+
+    token = await change(find, move, parts.tokens.replace)
+    await parts.announcing.tell(token)
+
+
+async def delete_token(cmd: DeleteToken, *, parts: Parts) -> None:
+    """Forget a token, and tell everyone before returning.
+
+    Raises:
+        NotFoundError: The endpoint has no such token (any more).
+        ForbiddenError: The API key may not touch its application.
+        PreconditionFailedError: The tokens have changed since the caller looked.
+        UnavailableError: It is done, but not everyone could be told yet.
+    """
+
+    async def find() -> EndpointToken:
+        return _visible(await parts.tokens.find(TokenId(cmd.token_id)), cmd, even_deleted=True)
+
+    async def delete(token: EndpointToken) -> EndpointToken | None:
+        if token.phase is Phase.DELETED:
+            return None
+        await _check_condition(cmd, parts=parts)
+        return token.deleted(new_change(parts))
+
+    token = await change(find, delete, parts.tokens.replace)
+    await parts.announcing.tell(token)
+
+
+async def delete_endpoint_tokens(endpoint_id: str, *, parts: Parts) -> None:
+    """Forget all tokens of an endpoint, and tell everyone before returning; repeated it is a success.
+
+    Whoever asks has hidden the endpoint before, so that no new token can be confirmed.
+
+    Raises:
+        UnavailableError: It is not done, or not everyone could be told yet.
+    """
+    deleted = []
+    for token in await parts.tokens.of_endpoint(EndpointId(endpoint_id)):
+        with suppress(NotFoundError):
+            deleted.append(await _delete_in_any_phase(token.id, parts=parts))
+    for token in deleted:
+        await parts.announcing.tell(token)
+
+
+async def _delete_in_any_phase(token_id: TokenId, *, parts: Parts) -> EndpointToken:
+    async def find() -> EndpointToken:
+        token = await parts.tokens.find(token_id)
+        if token is None:
+            raise NotFoundError
+        return token
+
+    async def delete(token: EndpointToken) -> EndpointToken | None:
+        return None if token.phase is Phase.DELETED else token.deleted(new_change(parts))
+
+    return await change(find, delete, parts.tokens.replace)
+
+
+def _new_token(
+    endpoint_id: EndpointId, application: ApplicationName, value: str, *, parts: Parts
+) -> EndpointToken:
+    return EndpointToken.new(
+        TokenId(parts.entropy.record_id()),
+        application=application,
+        endpoint_id=endpoint_id,
+        fingerprint=parts.fingerprints.of_token(value),
+        change=new_change(parts),
+    )
+
+
+async def _claim(
+    token: EndpointToken, *, parts: Parts, same_endpoint_is_success: bool = False
+) -> EndpointToken:
+    """Store a new token, or find out why that is not possible.
+
+    An unconfirmed claim of the same endpoint gives way: either its request has died, or it loses
+    against this one when it tries to confirm.
+
+    Raises:
+        ConflictError: The value is taken.
+    """
+    for _ in range(MAX_TRIES):
+        if await parts.tokens.add(token):
+            return token
+        existing = await parts.tokens.find_by_value(token.application, token.fingerprint)
+        if existing is None:
+            continue
+        ours = existing.endpoint_id == token.endpoint_id
+        if ours and existing.phase is Phase.UNCONFIRMED:
+            await parts.tokens.discard(existing)
+        elif ours and same_endpoint_is_success and existing.status is not TokenStatus.REVOKED:
+            return existing
+        else:
+            raise refuse_duplicate(existing)
+    raise ConflictError("too many requests for this token; try again")
+
+
+async def _check_endpoint(
+    endpoint_id: EndpointId, application: ApplicationName, cmd: CreateToken, *, parts: Parts
+) -> None:
+    actual = await parts.endpoints.application_of(endpoint_id, allowed=cmd.applications)
+    if actual != application:
+        raise BadRequestError(f"applicationName must be {actual!r}, the application of this endpoint")
+
+
+async def _live_tokens(endpoint_id: EndpointId, *, parts: Parts) -> list[EndpointToken]:
+    return [token for token in await parts.tokens.of_endpoint(endpoint_id) if token.phase is Phase.LIVE]
+
+
+async def _check_condition(cmd: SetTokenStatus | DeleteToken, *, parts: Parts) -> None:
+    """Hold If-Match; read after the token itself, so that the compare-and-set covers what was judged."""
+    if cmd.if_match is not None:
+        tokens = await _live_tokens(EndpointId(cmd.endpoint_id), parts=parts)
+        check_still_matches(cmd.if_match, e_tag_of(tokens))
+
+
+def _visible(
+    token: EndpointToken | None, cmd: SetTokenStatus | DeleteToken, *, even_deleted: bool = False
+) -> EndpointToken:
+    """Find nothing where the caller should see nothing; a deletion still to be told can be repeated."""
+    if token is not None and token.endpoint_id == cmd.endpoint_id:
+        untold = even_deleted and token.phase is Phase.DELETED and token.announce_from is not None
+        if token.phase is Phase.LIVE or untold:
+            check_allowed(token.application, cmd.applications)
+            return token
+    raise NotFoundError("the endpoint has no such token")
