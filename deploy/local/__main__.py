@@ -1,6 +1,10 @@
 """``python -m deploy.local run`` and ``python -m deploy.local status``."""
 
+import signal
 import sys
+
+# Until there is something to stop in order, Ctrl-C ends us without a word and without a traceback.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 OLDEST, NEWEST = (3, 11), (3, 13)
 

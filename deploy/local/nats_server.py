@@ -53,8 +53,6 @@ def render_config(
         "http": f"127.0.0.1:{ports.monitor or -1}",
         "ports_file_dir": str(directory),
         "max_payload": MAX_PAYLOAD_BYTES,
-        "lame_duck_grace_period": "1s",
-        "lame_duck_duration": "30s",
         "jetstream": {
             "store_dir": str(directory / "jetstream"),
             "sync_interval": "always",

@@ -3,9 +3,9 @@
 ::
 
     async with running_stack(tmp_path, replicas={"endpoint-register": 2}) as stack:
-        requests.post(f"{stack.http}/kp1/...")                 # devices
-        ... stack.api, stack.api_key ...                       # operators
-        ... stack.nats, stack.mongodb ...                      # observer of events; the store
+        stack.http                                             # where devices go
+        stack.api, stack.api_key                               # where operators go
+        stack.nats, stack.mongodb                              # observer of events; the store
         await stack.kill("nats")                               # SIGKILL: any service, nats or store
         await stack.ready("nats")                              # the runner has brought it back
         await stack.terminate("endpoint-register", 1)          # SIGTERM: an orderly stop, then a new process

@@ -152,6 +152,19 @@ async def test_ctrl_c_stops_everything_in_reverse_order_within_ten_seconds(tmp_p
     assert (runner.data / "logs" / "http-transport-0.log").read_text() == "stops\n"
 
 
+async def test_ctrl_c_while_starting_stops_what_has_started(tmp_path: Path) -> None:
+    runner = Runner(tmp_path / "data", command=command("unready"))
+
+    async def has_started() -> bool:
+        return (runner.data / "run" / "http-transport-0.json").exists()
+
+    await eventually(has_started, what="the first process runs")
+    code = await runner.stop()
+
+    assert code == 0
+    assert not processes_below(runner.data)
+
+
 async def test_killing_the_runner_leaves_no_process_and_no_ready_json(tmp_path: Path) -> None:
     runner = Runner(tmp_path / "data", command=command("whole"))
     await runner.wait_ready()
