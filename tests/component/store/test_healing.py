@@ -1,0 +1,177 @@
+"""What callers see while the store is killed, frozen or not there yet, and that it heals by itself."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import pytest
+from bson import ObjectId
+
+from libs.contracts.errors import UnavailableError
+from libs.store import Store, store_errors
+from libs.store.client import OPERATION_S
+from tests.component.store.conftest import Open
+from tests.support.servers import StoreServer
+from tests.support.waiting import eventually
+
+SLACK_S = 1.5  # two shared cores: a deadline is kept when it is kept within this
+
+
+class Callers:
+    """Many callers at once who write and read until told to stop, and remember what they saw."""
+
+    def __init__(self, store: Store) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self.slowest_s = 0.0
+        self.acknowledged: list[ObjectId] = []
+        self._things = store.collection("things")
+        self._done = False
+
+    async def run(self, callers: int) -> None:
+        async with asyncio.TaskGroup() as group:
+            for number in range(callers):
+                group.create_task(self._call(self._insert if number % 2 else self._read))
+
+    def stop(self) -> None:
+        self._done = True
+
+    def forget(self) -> None:
+        self.outcomes.clear()
+
+    async def missing(self) -> int:
+        found = {each["_id"] async for each in self._things.find({}, {"_id": 1})}
+        return len(set(self.acknowledged) - found)
+
+    async def _call(self, operation: Callable[[], Awaitable[None]]) -> None:
+        while not self._done:
+            began = time.monotonic()
+            try:
+                with store_errors():
+                    await operation()
+            except UnavailableError:
+                self.outcomes["unavailable"] += 1
+                await asyncio.sleep(0.02)
+            else:
+                self.outcomes["ok"] += 1
+            self.slowest_s = max(self.slowest_s, time.monotonic() - began)
+
+    async def _insert(self) -> None:
+        identifier = ObjectId()
+        await self._things.insert_one({"_id": identifier})
+        self.acknowledged.append(identifier)
+
+    async def _read(self) -> None:
+        await self._things.find_one({"_id": "none"})
+
+
+async def until(callers: Callers, outcome: str, number: int) -> None:
+    async def reached() -> bool:
+        return callers.outcomes[outcome] >= number
+
+    await eventually(reached, what=f"{number} times {outcome}", deadline_s=20)
+
+
+async def test_killing_the_store_loses_nothing_and_heals_without_a_burst_of_errors(
+    fragile: StoreServer, open_store: Open
+) -> None:
+    callers = Callers(await open_store(fragile.url))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(callers.run(30))
+        for _ in range(2):
+            await until(callers, "ok", 200)
+
+            await fragile.kill()
+            await until(callers, "unavailable", 1)
+            await fragile.start()
+            await until(callers, "ok", callers.outcomes["ok"] + 30)
+            callers.forget()
+            await until(callers, "ok", 200)
+
+            assert callers.outcomes["unavailable"] == 0
+        callers.stop()
+
+    assert callers.slowest_s < OPERATION_S + SLACK_S
+    assert await callers.missing() == 0
+
+
+async def test_a_frozen_store_costs_each_call_its_deadline_and_is_used_again_at_once(
+    fragile: StoreServer, open_store: Open
+) -> None:
+    callers = Callers(await open_store(fragile.url))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(callers.run(60))
+        await until(callers, "ok", 200)
+
+        await fragile.pause()
+        await until(callers, "unavailable", 60)
+        await fragile.resume()
+        resumed_at = time.monotonic()
+        await until(callers, "ok", callers.outcomes["ok"] + 200)
+        healed_s = time.monotonic() - resumed_at
+        callers.stop()
+
+    assert callers.slowest_s < OPERATION_S + SLACK_S
+    assert healed_s < OPERATION_S
+    assert await callers.missing() == 0
+
+
+async def test_a_restart_that_nobody_noticed_costs_no_idle_connection_an_error(
+    fragile: StoreServer, open_store: Open
+) -> None:
+    store = await open_store(fragile.url)
+    things = store.collection("things")
+    await asyncio.gather(*(things.find_one({}) for _ in range(32)))
+
+    await fragile.kill()
+    await fragile.start()
+    with store_errors():
+        await asyncio.gather(*(things.insert_one({"_id": number}) for number in range(32)))
+
+    assert await things.count_documents({}) == 32
+
+
+async def test_a_ping_fails_while_the_store_is_away_and_works_again_afterwards(
+    fragile: StoreServer, open_store: Open
+) -> None:
+    store = await open_store(fragile.url)
+    await store.ping()
+
+    await fragile.kill()
+    with pytest.raises(UnavailableError):
+        await store.ping()
+    await fragile.start()
+
+    await store.ping()
+
+
+async def test_an_abandoned_call_takes_no_connection_with_it(fragile: StoreServer, open_store: Open) -> None:
+    store = await open_store(fragile.url)
+    await store.ping()
+    await fragile.pause()
+
+    async def abandon() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await store.ping()
+
+    await asyncio.gather(*(abandon() for _ in range(100)))
+    await fragile.resume()
+
+    async with asyncio.timeout(2):
+        await asyncio.gather(*(store.ping() for _ in range(100)))
+
+
+async def test_a_service_started_before_its_store_waits_for_it(
+    fragile: StoreServer, open_store: Open
+) -> None:
+    await fragile.kill()
+    store = await open_store(fragile.url)
+
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(store.wait_until_available())
+        finished, _ = await asyncio.wait({waiting}, timeout=1.0)
+        await fragile.start()
+
+    assert not finished
+    await store.ping()
