@@ -173,6 +173,15 @@ async def test_a_url_that_cannot_be_understood_is_refused_without_showing_it() -
     assert "hidden" not in str(raised.value)
 
 
+async def test_wrong_credentials_are_refused_instead_of_waited_for(
+    server: StoreServer, open_store: Open
+) -> None:
+    store = await open_store(server.url.replace("//", "//user:hidden@"))
+
+    with pytest.raises(StoreRefusedError, match=r"authentication failed \(code 18\)"):
+        await store.wait_until_available()
+
+
 async def test_retried_writes_are_refused_where_they_would_happen_twice(
     server: StoreServer, open_store: Open
 ) -> None:
