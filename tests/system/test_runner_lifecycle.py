@@ -121,18 +121,21 @@ def without_identities(content: object) -> object:
 
 
 async def test_data_stays_when_the_store_is_killed_and_the_stack_restarted(tmp_path: Path) -> None:
-    def documents(stack: Stack) -> list[int]:
+    def add(number: int, *, to: Stack) -> None:
+        with pymongo.MongoClient[dict[str, int]](to.mongodb) as client:
+            client.test.kept.insert_one({"_id": number})
+
+    def found_in(stack: Stack) -> list[int]:
         with pymongo.MongoClient[dict[str, int]](stack.mongodb) as client:
             return sorted(document["_id"] for document in client.test.kept.find())
 
     async with running_stack(tmp_path, command=command("whole"), only=("store",)) as stack:
-        with pymongo.MongoClient[dict[str, int]](stack.mongodb) as client:
-            client.test.kept.insert_one({"_id": 1})
-            await stack.kill("store")
-            await stack.ready("store")
-            client.test.kept.insert_one({"_id": 2})
+        await asyncio.to_thread(add, 1, to=stack)
+        await stack.kill("store")
+        await stack.ready("store")
+        await asyncio.to_thread(add, 2, to=stack)
     async with running_stack(tmp_path, command=command("whole"), only=("store",)) as stack:
-        found = await asyncio.to_thread(documents, stack)
+        found = await asyncio.to_thread(found_in, stack)
 
     assert found == [1, 2]
 
