@@ -67,7 +67,7 @@ class Bus:
             bus = cls(connection, replica=replica, subjects=Subjects(root), max_in_flight=max_in_flight)
             await bus._requester.start()
             await Discovery(
-                connection.client,
+                connection,
                 service=service,
                 replica=replica,
                 endpoints=bus._server.endpoints,

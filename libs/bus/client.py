@@ -39,6 +39,15 @@ class ResilientClient(Client):
             return "reconnecting ended without a connection"
         return None
 
+    @property
+    def unsent_bytes(self) -> int:
+        """What was published and is still ours: in nats-py's buffer or in the socket's.
+
+        Python before 3.12.9 and 3.13.2 lets the second grow without end (CVE-2024-12254).
+        """
+        writer = self._socket_writer()
+        return self.pending_data_size + (0 if writer is None else writer.transport.get_write_buffer_size())
+
     def discard_unsent(self) -> None:
         """Drop what was published but not yet written, and fail every round trip under way.
 
@@ -103,8 +112,12 @@ class ResilientClient(Client):
         await super()._connect_to_server(s)
 
     def _abort_socket(self) -> None:
-        if isinstance(self._transport, TcpTransport) and self._transport:
-            writer = self._transport._io_writer  # noqa: SLF001 - it has no public name
-            if writer is not None:
-                with contextlib.suppress(RuntimeError):  # the event loop of the socket is gone
-                    writer.transport.abort()
+        writer = self._socket_writer()
+        if writer is not None:
+            with contextlib.suppress(RuntimeError):  # the event loop of the socket is gone
+                writer.transport.abort()
+
+    def _socket_writer(self) -> asyncio.StreamWriter | None:
+        if isinstance(self._transport, TcpTransport):
+            return self._transport._io_writer  # noqa: SLF001 - it has no public name
+        return None

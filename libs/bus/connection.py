@@ -90,7 +90,7 @@ class Connection:
             NotSentError: There is no usable connection, or it does not take more bytes.
             PayloadTooLargeError: The server refuses a message of this size.
         """
-        if not self._usable.is_set() or self.client.pending_data_size > MAX_UNSENT_BYTES:
+        if not self._usable.is_set() or self.client.unsent_bytes > MAX_UNSENT_BYTES:
             raise NotSentError
         try:
             await self.client.publish(subject, body, reply=reply, headers=headers)

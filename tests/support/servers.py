@@ -17,6 +17,7 @@ the test process.
 """
 
 import asyncio
+import os
 import secrets
 import signal
 import subprocess
@@ -87,8 +88,9 @@ class Server(ABC):
         await asyncio.to_thread(self.end)
 
     async def pause(self) -> None:
-        """Freeze the server: its connections stay open and nothing is answered."""
+        """Freeze the server: its connections stay open and nothing is answered once this returns."""
         self.signal(signal.SIGSTOP)
+        await asyncio.to_thread(os.waitid, os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
 
     async def resume(self) -> None:
         """Let a frozen server go on."""

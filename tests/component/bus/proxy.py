@@ -30,8 +30,9 @@ class BadProxy:
             reading.clear()
 
     def cut(self) -> None:
-        for writer in self._clients:
+        for writer, reading in self._clients.items():
             writer.transport.abort()
+            reading.set()
 
     @property
     def url(self) -> str:
@@ -98,3 +99,4 @@ async def bad_proxy(server_url: str) -> AsyncIterator[BadProxy]:
     proxy.port = server.sockets[0].getsockname()[1]
     async with server:
         yield proxy
+        proxy.cut()
