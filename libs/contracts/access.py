@@ -47,6 +47,7 @@ _ROLES: dict[str, _Role] = {
         serves=("endpoint-register", "epmx"),
         calls=("credential-manager",),
         tells=True,
+        hears=(_CONFIGURATION,),
         streams=("EVENTS",),
     ),
     "http-transport": _Role(
