@@ -1,0 +1,150 @@
+"""Composition root of endpoint-register: production by default, every part can be another."""
+
+import random
+import secrets
+import string
+import uuid
+from datetime import UTC, datetime
+from typing import Final
+
+from prometheus_client import Gauge
+
+from libs.bus import Bus, KeyedQueue
+from libs.contracts.ids import AppVersionName, EndpointId
+from libs.contracts.streams import events_stream
+from libs.process import Process
+from libs.store import Store
+from services.endpoint_register.bus_api import (
+    BusCredentials,
+    BusEventPublisher,
+    CachedWhitelists,
+    serve,
+)
+from services.endpoint_register.domain.configuration import EPMX
+from services.endpoint_register.domain.whitelist import Whitelist, whitelist_of
+from services.endpoint_register.mongo import (
+    MongoApplicationRepository,
+    MongoConfigurationRepository,
+    MongoEndpointListing,
+    MongoEndpointRepository,
+)
+from services.endpoint_register.ports import Parts
+from services.endpoint_register.settings import Settings
+from services.endpoint_register.usecases.announcing import Announcer
+from services.endpoint_register.usecases.sweeping import Pace, Sweeper
+
+_TOKEN_LENGTH: Final = 24
+_TOKEN_ALPHABET: Final = string.ascii_letters + string.digits
+_MAX_IN_LINE: Final = 2048
+_FIRST_PAUSE_S: Final = 0.002
+_LONGEST_PAUSE_S: Final = 0.1
+_CHANCE: Final = random.SystemRandom()
+
+_WAITING = Gauge("grove_endpoint_register_outboxes", "Endpoints whose events are about to be published.")
+
+
+class SystemClock:
+    """The time of this machine."""
+
+    def now(self) -> datetime:
+        now = datetime.now(UTC)
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+class SystemEntropy:
+    """Chance from the operating system."""
+
+    def attempt(self) -> str:
+        return secrets.token_hex(8)
+
+    def endpoint_id(self) -> EndpointId:
+        return EndpointId(str(uuid.uuid4()))
+
+    def token_value(self) -> str:
+        return "".join(secrets.choice(_TOKEN_ALPHABET) for _ in range(_TOKEN_LENGTH))
+
+    def octets(self, count: int) -> bytes:
+        return secrets.token_bytes(count)
+
+    def pause_s(self, attempt: int) -> float:
+        return _CHANCE.uniform(0, min(_FIRST_PAUSE_S * 2**attempt, _LONGEST_PAUSE_S))
+
+
+async def build(process: Process) -> None:
+    """Wait for NATS and the store, serve, publish what happens, and finish what others left."""
+    settings = process.load(Settings)
+    store = await _open_store(process)
+    bus = await _connect(process, settings)
+    await bus.ensure_stream(events_stream(bus.subjects))
+    parts, announcer = await assemble(store, bus)
+    _WAITING.set_function(lambda: len(announcer))
+    process.supervise("announcing", announcer.run())
+    process.on_stop("announcing", announcer.stop)
+    pace = Pace(
+        every_s=settings.sweep_every_s,
+        outbox_after_s=settings.outbox_after_s,
+        creating_after_s=settings.creating_after_s,
+    )
+    process.supervise("sweeping", Sweeper(parts, pace=pace).run())
+    await serve(bus, parts)
+    process.on_stop("bus requests", bus.stop_serving)
+
+
+async def assemble(store: Store, bus: Bus) -> tuple[Parts, Announcer]:
+    """Put the production parts together, and the task that publishes for them."""
+    clock = SystemClock()
+    endpoints, listing = MongoEndpointRepository(store, clock=clock), MongoEndpointListing(store)
+    applications, configurations = MongoApplicationRepository(store), MongoConfigurationRepository(store)
+    for repository in (endpoints, listing, applications, configurations):
+        await repository.prepare()
+
+    async def load(version: AppVersionName) -> Whitelist:
+        return whitelist_of(await configurations.effective(version, service=EPMX))
+
+    whitelists = CachedWhitelists(load)
+    await whitelists.follow(bus)
+    events = BusEventPublisher(bus)
+    announcer = Announcer(endpoints=endpoints, listing=listing, events=events)
+    turns: KeyedQueue[str] = KeyedQueue(max_waiting_per_key=_MAX_IN_LINE)
+    parts = Parts(
+        endpoints=endpoints,
+        listing=listing,
+        applications=applications,
+        configurations=configurations,
+        credentials=BusCredentials(bus),
+        events=events,
+        whitelists=whitelists,
+        turns=turns,
+        announcing=announcer,
+        clock=clock,
+        entropy=SystemEntropy(),
+    )
+    return parts, announcer
+
+
+async def _open_store(process: Process) -> Store:
+    store = Store.open(
+        process.settings.mongodb_url,
+        database="endpoint_register",
+        app_name=process.replica,
+        allow_volatile=process.settings.allow_volatile_store,
+    )
+    process.on_stop("store", store.close)
+    process.health.add("mongodb", store.ping)
+    await store.wait_until_available()
+    return store
+
+
+async def _connect(process: Process, settings: Settings) -> Bus:
+    bus = await Bus.connect(
+        url=process.settings.nats_url,
+        service=process.name,
+        replica=process.replica,
+        root=process.settings.subject_root,
+        max_in_flight=settings.max_in_flight,
+        allow_volatile=process.settings.allow_volatile_store,
+    )
+    process.on_stop("bus", bus.close)
+    process.health.add("nats", bus.ping)
+    process.supervise("bus connection", bus.watch())
+    return bus

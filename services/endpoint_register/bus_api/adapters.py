@@ -1,0 +1,98 @@
+"""Ports whose other side is the bus."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from libs.bus import Bus, LookupCache
+from libs.contracts.credentials import (
+    DELETE_ENDPOINT_TOKENS,
+    STORE_TOKEN,
+    DeleteEndpointTokens,
+    StoreToken,
+)
+from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId, application_of
+from libs.contracts.lifecycle import (
+    CONFIGURATION_DELETED,
+    CONFIGURATION_UPSERTED,
+    ConfigurationUpdatedEvent,
+)
+from libs.contracts.messages import Event
+from libs.contracts.subjects import EventType
+from services.endpoint_register.domain.whitelist import Whitelist
+
+_CREDENTIALS_S: Final = 3.0
+"""Creating an endpoint asks once and writes four times, and its caller waits 5 s for all of it."""
+
+_MAX_VERSIONS: Final = 10_000
+
+
+class BusCredentials:
+    """Asks credential-manager."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def store_token(self, token: str, *, endpoint_id: EndpointId, application: ApplicationName) -> None:
+        """Store a first token."""
+        await self._bus.request(
+            STORE_TOKEN.subject(self._bus.subjects),
+            StoreToken(application_name=application, endpoint_id=endpoint_id, token=token),
+            STORE_TOKEN.reply,
+            timeout_s=_CREDENTIALS_S,
+        )
+
+    async def delete_tokens(self, endpoint_id: EndpointId) -> None:
+        """Forget all tokens of an endpoint."""
+        await self._bus.request(
+            DELETE_ENDPOINT_TOKENS.subject(self._bus.subjects),
+            DeleteEndpointTokens(endpoint_id=endpoint_id),
+            DELETE_ENDPOINT_TOKENS.reply,
+            timeout_s=_CREDENTIALS_S,
+        )
+
+
+class BusEventPublisher:
+    """Publishes to the stream of control events."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def publish(
+        self, kind: EventType[Any], event: Event, *, message_id: str, deadline_s: float
+    ) -> None:
+        """Return when the event is durable."""
+        subject = kind.subject(self._bus.subjects)
+        await self._bus.announce(subject, event, msg_id=message_id, deadline_s=deadline_s)
+
+
+class CachedWhitelists:
+    """Keeps whitelists in memory: every request of a device needs one, and they hardly ever change.
+
+    An entry lives at most 30 s; the events of all replicas, this one included, end it sooner, and a
+    connection that was cut ends all of them, because events may have been missed.
+    """
+
+    def __init__(self, load: Callable[[AppVersionName], Awaitable[Whitelist]]) -> None:
+        self._cache: LookupCache[AppVersionName, Whitelist] = LookupCache(load, max_entries=_MAX_VERSIONS)
+
+    async def of(self, version: AppVersionName) -> Whitelist:
+        """The limits of a version."""
+        return await self._cache.get(version)
+
+    def forget(self, application: ApplicationName, version: AppVersionName | None) -> None:
+        """Forget what was configured for a version, or for an application and its versions."""
+        if version is not None:
+            self._cache.invalidate(version)
+        else:
+            self._cache.invalidate_where(lambda key, _value: application_of(key) == application)
+
+    async def follow(self, bus: Bus) -> None:
+        """Hear what other replicas change."""
+
+        def on_event(event: ConfigurationUpdatedEvent) -> None:
+            version = None if event.app_ver_name is None else AppVersionName(event.app_ver_name)
+            self.forget(ApplicationName(event.app_name), version)
+
+        for kind in (CONFIGURATION_UPSERTED, CONFIGURATION_DELETED):
+            await bus.listen(kind.subject(bus.subjects), kind.event, on_event)
+        bus.on_cut(self._cache.clear)

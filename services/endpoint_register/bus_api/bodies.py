@@ -1,0 +1,56 @@
+"""Entities as REST shows them (Kaa EPR and Tekton)."""
+
+from msgspec import UNSET
+
+from libs.contracts import applications as application_contract
+from libs.contracts import endpoints as endpoint_contract
+from libs.contracts.instants import iso_ms
+from services.endpoint_register.domain.application import Application, AppVersion
+from services.endpoint_register.domain.endpoint import Endpoint
+
+
+def application_body(application: Application) -> application_contract.Application:
+    """Show an application with its versions."""
+    shown = application.shown
+    return application_contract.Application(
+        name=application.name,
+        display_name=shown.display_name,
+        description=shown.description,
+        created_date=iso_ms(shown.created_at),
+        updated_date=iso_ms(shown.updated_at),
+        versions=[version_body(version) for version in application.versions.values()],
+    )
+
+
+def version_body(version: AppVersion) -> application_contract.AppVersion:
+    """Show a version."""
+    shown = version.shown
+    return application_contract.AppVersion(
+        name=version.name,
+        display_name=shown.display_name,
+        description=shown.description,
+        created_date=iso_ms(shown.created_at),
+        updated_date=iso_ms(shown.updated_at),
+    )
+
+
+def endpoint_body(
+    endpoint: Endpoint, include: tuple[endpoint_contract.EndpointInclude, ...]
+) -> endpoint_contract.Endpoint:
+    """Show an endpoint, with what is included."""
+    updated_at = endpoint.metadata_updated_at
+    return endpoint_contract.Endpoint(
+        endpoint_id=endpoint.id,
+        created_date=iso_ms(endpoint.created_at),
+        app_version=endpoint_version_body(endpoint),
+        metadata=dict(endpoint.metadata) if "metadata" in include else UNSET,
+        metadata_updated_date=UNSET if updated_at is None else iso_ms(updated_at),
+        filters=[] if "filters" in include else UNSET,
+    )
+
+
+def endpoint_version_body(endpoint: Endpoint) -> endpoint_contract.EndpointAppVersion:
+    """Show the version an endpoint is at."""
+    return endpoint_contract.EndpointAppVersion(
+        name=endpoint.version, registered_date=iso_ms(endpoint.version_since)
+    )

@@ -1,0 +1,82 @@
+"""Which handler answers which subject, and what is published: one table."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from libs.bus import Bus
+from libs.contracts import applications as tekton
+from libs.contracts import endpoints as epr
+from libs.contracts.esp import EPMX
+from libs.contracts.lifecycle import (
+    APP_VERSION_UPDATED,
+    CONFIGURATION_DELETED,
+    CONFIGURATION_UPSERTED,
+    METADATA_UPDATED,
+    REGISTERED,
+    RESOLVE_APP_VERSION,
+    UNREGISTERED,
+)
+from libs.contracts.messages import Reply
+from libs.contracts.subjects import AnyEventType, AnyOperation
+from services.endpoint_register.bus_api.applications import ApplicationHandlers
+from services.endpoint_register.bus_api.endpoints import EndpointHandlers
+from services.endpoint_register.ports import Parts
+
+Handler = Callable[[Any], Awaitable[Reply]]
+
+_APPLICATIONS: dict[AnyOperation, Callable[[ApplicationHandlers], Handler]] = {
+    tekton.LIST_APPLICATIONS: lambda on: on.on_list_applications,
+    tekton.CREATE_APPLICATION: lambda on: on.on_create_application,
+    tekton.GET_APPLICATION: lambda on: on.on_get_application,
+    tekton.UPDATE_APPLICATION: lambda on: on.on_update_application,
+    tekton.DELETE_APPLICATION: lambda on: on.on_delete_application,
+    tekton.LIST_VERSIONS: lambda on: on.on_list_versions,
+    tekton.CREATE_VERSION: lambda on: on.on_create_version,
+    tekton.GET_VERSION: lambda on: on.on_get_version,
+    tekton.UPDATE_VERSION: lambda on: on.on_update_version,
+    tekton.DELETE_VERSION: lambda on: on.on_delete_version,
+    tekton.GET_APP_CONFIG: lambda on: on.on_get_configuration,
+    tekton.PUT_APP_CONFIG: lambda on: on.on_put_configuration,
+    RESOLVE_APP_VERSION: lambda on: on.on_resolve_version,
+}
+_ENDPOINTS: dict[AnyOperation, Callable[[EndpointHandlers], Handler]] = {
+    EPMX: lambda on: on.on_client_data,
+    epr.CREATE_ENDPOINT: lambda on: on.on_create_endpoint,
+    epr.LIST_ENDPOINTS: lambda on: on.on_list_endpoints,
+    epr.GET_ENDPOINT: lambda on: on.on_get_endpoint,
+    epr.DELETE_ENDPOINT: lambda on: on.on_delete_endpoint,
+    epr.GET_ENDPOINT_VERSION: lambda on: on.on_get_endpoint_version,
+    epr.PUT_ENDPOINT_VERSION: lambda on: on.on_put_endpoint_version,
+    epr.GET_METADATA: lambda on: on.on_get_metadata,
+    epr.PUT_METADATA: lambda on: on.on_put_metadata,
+    epr.PATCH_METADATA: lambda on: on.on_patch_metadata,
+    epr.GET_METADATA_KEY: lambda on: on.on_get_metadata_key,
+    epr.PUT_METADATA_KEY: lambda on: on.on_put_metadata_key,
+    epr.DELETE_METADATA_KEY: lambda on: on.on_delete_metadata_key,
+    epr.LIST_METADATA_KEYS: lambda on: on.on_list_metadata_keys,
+    epr.APPLICATION_METADATA_KEYS: lambda on: on.on_application_metadata_keys,
+}
+
+SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
+    *_APPLICATIONS,
+    *_ENDPOINTS,
+    REGISTERED,
+    UNREGISTERED,
+    APP_VERSION_UPDATED,
+    METADATA_UPDATED,
+    CONFIGURATION_UPSERTED,
+    CONFIGURATION_DELETED,
+)
+
+
+async def serve(bus: Bus, parts: Parts) -> None:
+    """Answer every operation of :data:`SUBJECTS`."""
+    applications, endpoints = ApplicationHandlers(parts), EndpointHandlers(parts)
+    for operation, of_applications in _APPLICATIONS.items():
+        await _serve(bus, operation, of_applications(applications))
+    for operation, of_endpoints in _ENDPOINTS.items():
+        await _serve(bus, operation, of_endpoints(endpoints))
+
+
+async def _serve(bus: Bus, operation: AnyOperation, handler: Handler) -> None:
+    await bus.serve(operation.subject(bus.subjects), operation.request, handler, queue=operation.instance)

@@ -1,0 +1,136 @@
+"""The order of endpoints in lists, as one text key per order and scope.
+
+Each key begins with what a list can be limited to and ends with the endpoint id, so a page is one
+range of one single-field index in its own order: that is the only sort which neither MongoDB nor the
+embedded store does in memory. ``/`` separates, because it sorts before every character of an id and
+occurs in none; the range below a prefix ends at ``0``, the character after it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from libs.contracts.errors import BadRequestError
+from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
+from libs.contracts.instants import iso_ms
+from services.endpoint_register.domain.endpoint import Endpoint
+
+MAX_LIMIT = 1000
+KEYS = ("id", "created", "version", "applicationId", "applicationCreated", "versionCreated")
+"""Every key an endpoint is listed under."""
+
+
+class Order(Enum):
+    """What a list can be sorted by."""
+
+    ENDPOINT_ID = "endpointId"
+    CREATED = "createdDate"
+    APP_VERSION = "appVersion"
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Part of one order.
+
+    Attributes:
+        key: Which of :data:`KEYS`.
+        prefix: What the keys begin with; empty = all.
+        descending: From the end.
+    """
+
+    key: str
+    prefix: str
+    descending: bool
+
+    @property
+    def end(self) -> str:
+        """The first key after all that begin with the prefix."""
+        return f"{self.prefix[:-1]}0"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of a list.
+
+    Attributes:
+        endpoint_id: Whom to show there.
+        incarnation: Which one of that id was meant.
+        keys: The keys it is listed under, by name.
+    """
+
+    endpoint_id: EndpointId
+    incarnation: str
+    keys: Mapping[str, str]
+
+
+def listed(endpoint: Endpoint) -> Listed:
+    """Spell the line of an endpoint."""
+    return Listed(endpoint.id, endpoint.incarnation, keys_of(endpoint))
+
+
+def keys_of(endpoint: Endpoint) -> dict[str, str]:
+    """Spell the keys an endpoint is listed under."""
+    application, created = endpoint.application, iso_ms(endpoint.created_at)
+    version = _version_prefix(endpoint.version)
+    return {
+        "id": endpoint.id,
+        "created": f"{created}/{endpoint.id}",
+        "version": f"{version}{endpoint.id}",
+        "applicationId": f"{application}/{endpoint.id}",
+        "applicationCreated": f"{application}/{created}/{endpoint.id}",
+        "versionCreated": f"{version}{created}/{endpoint.id}",
+    }
+
+
+def range_of(
+    order: Order,
+    *,
+    descending: bool,
+    application: ApplicationName | None = None,
+    version: AppVersionName | None = None,
+) -> Range:
+    """Find the range that holds the endpoints of an application, of a version, or all, in order."""
+    if version is not None:
+        key = "versionCreated" if order is Order.CREATED else "version"
+        return Range(key, _version_prefix(version), descending)
+    if application is not None:
+        key = {
+            Order.ENDPOINT_ID: "applicationId",
+            Order.CREATED: "applicationCreated",
+            Order.APP_VERSION: "version",
+        }[order]
+        return Range(key, f"{application}/", descending)
+    key = {Order.ENDPOINT_ID: "id", Order.CREATED: "created", Order.APP_VERSION: "version"}[order]
+    return Range(key, "", descending)
+
+
+def parse_sort(sort: str | None) -> tuple[Order, bool]:
+    """Read ``<field>`` or ``-<field>``; oldest first when absent.
+
+    Raises:
+        BadRequestError: It is no field that lists can be sorted by.
+    """
+    if sort is None:
+        return Order.CREATED, False
+    try:
+        return Order(sort.removeprefix("-")), sort.startswith("-")
+    except ValueError:
+        known = ", ".join(order.value for order in Order)
+        raise BadRequestError(f"sort must be one of {known}, with - for descending") from None
+
+
+def check_page(*, offset: int, limit: int) -> None:
+    """Accept the bounds of a page.
+
+    Raises:
+        BadRequestError: One of them is out of range.
+    """
+    if offset < 0:
+        raise BadRequestError("offset must be 0 or more")
+    if not 1 <= limit <= MAX_LIMIT:
+        raise BadRequestError(f"limit must be 1 to {MAX_LIMIT}")
+
+
+def _version_prefix(version: AppVersionName) -> str:
+    application, _, suffix = version.rpartition("-")
+    return f"{application}/{suffix}/"

@@ -1,0 +1,224 @@
+"""What the use cases need from the world.
+
+Repositories never raise for a lost race, they return False; what they raise is UnavailableError when
+the store cannot be reached, and then whether a write happened is unknown.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
+from libs.contracts.messages import Event
+from libs.contracts.subjects import EventType
+from services.endpoint_register.domain.application import Application
+from services.endpoint_register.domain.configuration import Configuration
+from services.endpoint_register.domain.endpoint import Endpoint
+from services.endpoint_register.domain.listing import Listed, Range
+from services.endpoint_register.domain.whitelist import Whitelist
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """What time it is."""
+
+    def now(self) -> datetime:
+        """Aware, and whole milliseconds, as the store keeps them."""
+
+
+class Entropy(Protocol):
+    """Where chance comes from; all of it is fit for secrets."""
+
+    def attempt(self) -> str:
+        """Something no other write and no other incarnation has ever used."""
+
+    def endpoint_id(self) -> EndpointId:
+        """An id for a new endpoint."""
+
+    def token_value(self) -> str:
+        """24 alphanumerics."""
+
+    def octets(self, count: int) -> bytes:
+        """As many bytes."""
+
+    def pause_s(self, attempt: int) -> float:
+        """How long to wait after so many lost races: short, and different for everybody."""
+
+
+class EndpointRepository(Protocol):
+    """Endpoints in whatever state, with metadata and outbox."""
+
+    async def add(self, endpoint: Endpoint) -> bool:
+        """Store a new endpoint; False when its id is taken by another incarnation."""
+
+    async def find(
+        self, endpoint_id: EndpointId, *, metadata: bool = True, outbox: bool = False
+    ) -> Endpoint | None:
+        """The endpoint, with as much of it as asked for."""
+
+    async def find_many(self, endpoint_ids: Sequence[EndpointId], *, metadata: bool) -> list[Endpoint]:
+        """Those that exist, in any order and state.
+
+        Raises:
+            PayloadTooLargeError: Their metadata do not fit into one message.
+        """
+
+    async def replace(self, before: Endpoint, after: Endpoint) -> bool:
+        """Store ``after`` if the endpoint still is ``before``; what the outbox gained is added to it."""
+
+    async def forget_told(self, told: Sequence[tuple[Endpoint, int]]) -> None:
+        """Take the events up to that ``seq`` out of each outbox."""
+
+    async def remove(self, endpoint: Endpoint) -> None:
+        """Drop the endpoint if it still is this incarnation and in this state."""
+
+    async def at_version(self, version: AppVersionName, *, limit: int) -> list[EndpointId]:
+        """Some endpoints at a version, in whatever state."""
+
+    async def metadata_keys(self, version: AppVersionName) -> list[str]:
+        """Names of the metadata keys that READY endpoints at a version have, sorted."""
+
+    def unfinished(self, *, before: datetime) -> AsyncIterator[Endpoint]:
+        """Endpoints that have waited since then: half made, half removed, or with events to publish.
+
+        They come without metadata, with their outbox.
+        """
+
+
+class EndpointListing(Protocol):
+    """Under which keys endpoints are listed; holds nothing else, and can be made again from them."""
+
+    async def put(self, line: Listed) -> None:
+        """List an endpoint, under these keys and no others."""
+
+    async def drop(self, endpoint_id: EndpointId, *, incarnation: str) -> None:
+        """List it no more, if it still is this incarnation."""
+
+    async def page(self, part: Range, *, offset: int, limit: int) -> list[Listed]:
+        """The lines of a page, in order."""
+
+    async def count(self, part: Range) -> int:
+        """How many there are."""
+
+
+class ApplicationRepository(Protocol):
+    """Applications with their versions, in whatever stage of their life."""
+
+    async def add(self, application: Application) -> bool:
+        """Store a new application; False when its name is taken by another attempt."""
+
+    async def find(self, name: ApplicationName) -> Application | None:
+        """The application of this name."""
+
+    async def all(self, names: Sequence[str] | None) -> list[Application]:
+        """All of them, or those of these names, oldest first."""
+
+    async def replace(self, before: Application, after: Application) -> bool:
+        """Store ``after`` if the application still is ``before``."""
+
+    async def remove(self, application: Application) -> None:
+        """Drop the application if it still is this one."""
+
+    async def unfinished(self, *, before: datetime) -> list[Application]:
+        """Applications in which something has been on its way out since then."""
+
+
+class ConfigurationRepository(Protocol):
+    """Configuration of service instances, per application and version."""
+
+    async def put(
+        self,
+        configuration: Configuration,
+        *,
+        service: str,
+        application: ApplicationName,
+        version: AppVersionName | None,
+    ) -> None:
+        """Store a configuration in place of what was there."""
+
+    async def find(
+        self, *, service: str, application: ApplicationName, version: AppVersionName | None
+    ) -> Configuration | None:
+        """The configuration that stands at exactly this place."""
+
+    async def effective(self, version: AppVersionName, *, service: str) -> Configuration | None:
+        """The version's configuration, or else its application's."""
+
+    async def remove(self, *, application: ApplicationName, version: AppVersionName | None) -> None:
+        """Drop all configuration of a version, or of an application and its versions."""
+
+
+class Credentials(Protocol):
+    """Tokens of endpoints; credential-manager has them."""
+
+    async def store_token(self, token: str, *, endpoint_id: EndpointId, application: ApplicationName) -> None:
+        """Store a first token; again for the same endpoint is a success.
+
+        Raises:
+            ConflictError: The application has this token, for another endpoint.
+            UnavailableError: Not now; as with DeadlineError, it may have happened.
+        """
+
+    async def delete_tokens(self, endpoint_id: EndpointId) -> None:
+        """Forget all tokens of an endpoint; again is a success."""
+
+
+class EventPublisher(Protocol):
+    """Where events are kept for whoever needs them."""
+
+    async def publish(
+        self, kind: EventType[Any], event: Event, *, message_id: str, deadline_s: float
+    ) -> None:
+        """Return when the event is durable; an id that is known already is not stored again.
+
+        Raises:
+            UnavailableError: Not in time; whether it was published is unknown.
+        """
+
+
+class Whitelists(Protocol):
+    """What devices may see and write, from memory where that is fresh enough."""
+
+    async def of(self, version: AppVersionName) -> Whitelist:
+        """The limits of a version."""
+
+    def forget(self, application: ApplicationName, version: AppVersionName | None) -> None:
+        """Forget what was configured for a version, or for an application and its versions."""
+
+
+class Turns(Protocol):
+    """One at a time per key, in order of arrival."""
+
+    async def run(self, key: str, work: Callable[[], Awaitable[T]], *, wait_s: float) -> T:
+        """Do the work when it is this caller's turn.
+
+        Raises:
+            UnavailableError: Too many wait already.
+            DeadlineError: The turn did not come in time; nothing was done.
+        """
+
+
+class Announcing(Protocol):
+    """Publishes what is in outboxes; see the module of that name among the use cases."""
+
+    def offer(self, endpoint: Endpoint) -> None:
+        """Publish the events in this endpoint's outbox soon; never waits, never fails."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """All of the above, as the use cases are given it."""
+
+    endpoints: EndpointRepository
+    listing: EndpointListing
+    applications: ApplicationRepository
+    configurations: ConfigurationRepository
+    credentials: Credentials
+    events: EventPublisher
+    whitelists: Whitelists
+    turns: Turns
+    announcing: Announcing
+    clock: Clock
+    entropy: Entropy

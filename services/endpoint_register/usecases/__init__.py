@@ -1,0 +1,8 @@
+"""What the service does, one async function per command.
+
+``devices`` is the hot path of every endpoint (``epmx``), ``metadata`` the same for operators,
+``changing`` the compare-and-set loop under both, ``announcing`` how every change becomes an event.
+``endpoints`` and ``removing`` are an endpoint's beginning and end, ``applications``, ``versions`` and
+``configurations`` what it belongs to, ``emptying`` their end; ``sweeping`` finishes what a dead replica
+left half done. ``scope`` holds the limits of API keys.
+"""

@@ -1,0 +1,108 @@
+"""Applications as operators make, describe and see them."""
+
+from collections.abc import Mapping
+
+from libs.contracts.applications import (
+    CreateApplication,
+    DisplayChange,
+    GetApplication,
+    ListApplications,
+    UpdateApplication,
+)
+from libs.contracts.errors import ConflictError, ForbiddenError, InternalError
+from libs.contracts.ids import ApplicationName, check_application_name
+from libs.contracts.lifecycle import CONFIGURATION_UPSERTED
+from services.endpoint_register.domain.application import (
+    XID_CHANCE_BYTES,
+    Application,
+    Described,
+    Lifecycle,
+    check_texts,
+    described,
+    generated_name,
+)
+from services.endpoint_register.ports import Clock, Parts
+from services.endpoint_register.usecases.changing import change_application
+from services.endpoint_register.usecases.configuring import tell_configuration
+from services.endpoint_register.usecases.scope import check_scope, find_application
+
+_NAME_ATTEMPTS = 5
+
+
+async def list_applications(cmd: ListApplications, *, parts: Parts) -> list[Application]:
+    """Read the applications the caller may touch, oldest first."""
+    found = await parts.applications.all(cmd.applications)
+    return [application for application in found if application.lifecycle is not Lifecycle.DELETING]
+
+
+async def create_application(cmd: CreateApplication, *, parts: Parts) -> Application:
+    """Make an application under the given name, or under one that is free.
+
+    Raises:
+        ConflictError: The given name is taken.
+        ForbiddenError: The caller's API key is limited to applications, and this is none of them.
+    """
+    given = None if cmd.body.name is None else check_application_name(cmd.body.name)
+    if given is not None:
+        check_scope(cmd.applications, given)
+    elif cmd.applications is not None:
+        raise ForbiddenError("the API key is limited to applications that exist")
+    application = await _add(cmd, given, parts)
+    await tell_configuration(CONFIGURATION_UPSERTED, application.name, cmd=cmd, parts=parts)
+    return application
+
+
+async def get_application(cmd: GetApplication, *, parts: Parts) -> Application:
+    """Read an application with its versions."""
+    return await find_application(cmd.application_name, limits=cmd.applications, parts=parts)
+
+
+async def update_application(cmd: UpdateApplication, *, parts: Parts) -> Application:
+    """Change what people see of an application."""
+    check_scope(cmd.applications, cmd.application_name)
+    name = ApplicationName(cmd.application_name)
+    application = await change_application(
+        name,
+        lambda before: before.with_shown(changed_texts(before.shown, cmd.body, parts.clock)),
+        parts=parts,
+    )
+    await tell_configuration(CONFIGURATION_UPSERTED, name, cmd=cmd, parts=parts)
+    return application
+
+
+def changed_texts(shown: Described, change: DisplayChange, clock: Clock) -> Described:
+    """Change the texts that are given.
+
+    Raises:
+        BadRequestError: One of them is too long.
+    """
+    given: Mapping[str, object] = {
+        "display_name": change.display_name,
+        "description": change.description,
+    }
+    texts = {name: text for name, text in given.items() if isinstance(text, str)}
+    display_name = texts.get("display_name", shown.display_name)
+    description = texts.get("description", shown.description)
+    check_texts(display_name, description)
+    return Described(
+        display_name=display_name,
+        description=description,
+        created_at=shown.created_at,
+        updated_at=clock.now(),
+    )
+
+
+async def _add(cmd: CreateApplication, given: ApplicationName | None, parts: Parts) -> Application:
+    now = parts.clock.now()
+    for _ in range(_NAME_ATTEMPTS):
+        name = given or generated_name(now, parts.entropy.octets(XID_CHANCE_BYTES))
+        application = Application(
+            name=name,
+            shown=described(cmd.body.display_name, cmd.body.description, name=name, at=now),
+            attempt=parts.entropy.attempt(),
+        )
+        if await parts.applications.add(application):
+            return application
+        if given is not None:
+            raise ConflictError(f"application name {given} is taken")
+    raise InternalError
