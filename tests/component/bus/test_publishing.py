@@ -112,8 +112,17 @@ async def test_a_full_stream_is_503_in_the_end_and_stores_nothing(bus: Bus) -> N
 
 
 @pytest.mark.chaos
-@pytest.mark.parametrize("hurt", ["kill", "pause"])
-async def test_a_server_that_is_away_loses_and_doubles_nothing(tmp_path: Path, hurt: str) -> None:
+@pytest.mark.parametrize(
+    ("hurt", "away_s"),
+    [
+        pytest.param("kill", 0.3, id="killed"),
+        pytest.param("pause", 3.0, id="frozen for 3 s"),
+        pytest.param("pause", 10.0, id="frozen for 10 s", marks=pytest.mark.soak),
+    ],
+)
+async def test_a_server_that_is_away_loses_and_doubles_nothing(
+    tmp_path: Path, hurt: str, away_s: float
+) -> None:
     async with running_nats(tmp_path) as nats:
         bus = await Bus.connect(url=nats.url, service="tester", replica="tester-1", root=fresh_subject_root())
         await bus.ensure_stream(stream_of(bus))
@@ -124,7 +133,7 @@ async def test_a_server_that_is_away_loses_and_doubles_nothing(tmp_path: Path, h
                 tasks.create_task(_announce_some_time(bus, number))
             await asyncio.sleep(0.15)
             await (nats.kill() if hurt == "kill" else nats.pause())
-            await asyncio.sleep(3.0 if hurt == "pause" else 0.3)
+            await asyncio.sleep(away_s)
             await (nats.start() if hurt == "kill" else nats.resume())
 
         assert await stored(bus) == 300
