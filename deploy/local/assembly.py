@@ -15,7 +15,7 @@ from deploy.local.nats_users import nats_users
 from deploy.local.problem import RunnerError
 from deploy.local.process_log import ProcessLog
 from deploy.local.service_program import ServiceProgram, reachable_host
-from deploy.local.settings import LocalSettings, replica_counts
+from deploy.local.settings import LocalSettings
 from deploy.local.store_program import StoreProgram
 from deploy.local.store_server import store_url
 from deploy.local.table import Kind, Row
@@ -34,7 +34,6 @@ class Surroundings:
     environ: Mapping[str, str]
     data: DataDirectory
     secrets: KeptSecrets
-    session: aiohttp.ClientSession
     terminal: Terminal
 
 
@@ -47,17 +46,17 @@ class Assembly:
         services: Every replica, in the order of the table.
     """
 
-    def __init__(self, rows: Sequence[Row], around: Surroundings) -> None:
+    def __init__(self, rows: Sequence[Row], around: Surroundings, *, session: aiohttp.ClientSession) -> None:
         self._around = around
+        self._session = session
         kinds = {row.kind for row in rows}
         self.nats = self._nats() if Kind.NATS in kinds else None
         self.store = self._store() if Kind.STORE in kinds else None
-        counts = checked_counts(rows, replica_counts(around.settings.replicas))
         self.services = [
             self._service(row, index)
             for row in rows
             if row.kind is Kind.SERVICE
-            for index in range(counts[row.name])
+            for index in range(row.replicas)
         ]
 
     @property
@@ -119,7 +118,7 @@ class Assembly:
             users=nats_users(self._around.secrets.nats_passwords, root=settings.subject_root),
             file_store_bytes=streams_bytes(settings.subject_root) + _OTHER_STREAMS_BYTES,
             log=self._log("nats", 0, least="warning"),
-            session=self._around.session,
+            session=self._session,
             env=inherited(self._around.environ),
         )
 
@@ -148,18 +147,5 @@ class Assembly:
             ),
             port_file=around.data.port_file(row.name, index),
             log=self._log(row.name, index, least="debug"),
-            session=around.session,
+            session=self._session,
         )
-
-
-def checked_counts(rows: Sequence[Row], asked: Mapping[str, int]) -> dict[str, int]:
-    """Return how many replicas of each row run.
-
-    Raises:
-        RunnerError: Replicas are asked for of something that has none.
-    """
-    services = {row.name: row.replicas for row in rows if row.kind is Kind.SERVICE}
-    for name in asked:
-        if name not in services:
-            raise RunnerError(f"GROVE_LOCAL_REPLICAS names {name!r}; it can name {', '.join(services)}")
-    return {**services, **asked}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.problem import RunnerError
+from deploy.local.settings import LocalSettings
 from libs.contracts.streams import all_streams
 from libs.contracts.subjects import Subjects
 
@@ -36,17 +37,17 @@ def streams_bytes(root: str) -> int:
     return sum(stream.max_bytes for stream in all_streams(Subjects(root)))
 
 
-def check_space(volume: Volume, *, streams_bytes: int, store_reserve_bytes: int) -> str | None:
+def check_space(volume: Volume, settings: LocalSettings) -> str | None:
     """Return a warning when little is free.
 
     Raises:
         RunnerError: Streams and store together may outgrow the volume.
     """
-    wanted = streams_bytes + store_reserve_bytes
-    if wanted > MOST_OF_VOLUME * volume.total_bytes:
+    streams, store = streams_bytes(settings.subject_root), settings.store_reserve_bytes
+    if streams + store > MOST_OF_VOLUME * volume.total_bytes:
         raise RunnerError(
-            f"the streams ({_gib(streams_bytes)}) and the store (GROVE_LOCAL_STORE_RESERVE_BYTES, "
-            f"{_gib(store_reserve_bytes)}) may fill more than {MOST_OF_VOLUME:.0%} of a volume of "
+            f"the streams ({_gib(streams)}) and the store (GROVE_LOCAL_STORE_RESERVE_BYTES, "
+            f"{_gib(store)}) may fill more than {MOST_OF_VOLUME:.0%} of a volume of "
             f"{_gib(volume.total_bytes)}; lower the reserve, or set GROVE_DATA_DIR to a larger volume"
         )
     if volume.free_bytes < LOW_FREE * volume.total_bytes:

@@ -1,7 +1,6 @@
 """Run the stack in the foreground of a terminal: checks first, then processes, signals and a clean end."""
 
 import asyncio
-import importlib.util
 import os
 import signal
 import sys
@@ -13,15 +12,13 @@ import aiohttp
 from deploy.local.assembly import Surroundings
 from deploy.local.children import Watch
 from deploy.local.data_directory import DataDirectory
-from deploy.local.disk import check_space, streams_bytes, volume_of
+from deploy.local.disk import check_space, volume_of
 from deploy.local.kept_secrets import load_or_make
-from deploy.local.nats_server import nats_executable
 from deploy.local.nats_users import user_names
-from deploy.local.order import selected
-from deploy.local.preflight import check_ports, wanted_ports
-from deploy.local.problem import RunnerError
+from deploy.local.order import selected, with_replicas
+from deploy.local.preflight import check_installed, check_ports, wanted_ports
 from deploy.local.process_log import ProcessLog
-from deploy.local.settings import LocalSettings, load
+from deploy.local.settings import LocalSettings, load, replica_counts
 from deploy.local.supervisor import Supervisor
 from deploy.local.table import Kind, Row
 from deploy.local.terminal import Terminal, stdout, wants_colour
@@ -42,6 +39,13 @@ def run(table: Sequence[Row], *, only: Sequence[str], quiet: bool, environ: Mapp
     with data.held():
         data.ready_file.unlink(missing_ok=True)
         check_ports(list(wanted_ports(rows, settings)))
+        space = check_space(volume_of(data.path), settings)
+        secrets = load_or_make(
+            data.secrets_file,
+            nats_users=user_names(),
+            secrets_key=settings.secrets_key,
+            admin_key=settings.admin_key,
+        )
         terminal = Terminal(
             stdout(),
             colour=wants_colour(sys.stdout, no_color=environ.get("NO_COLOR", "")),
@@ -49,8 +53,13 @@ def run(table: Sequence[Row], *, only: Sequence[str], quiet: bool, environ: Mapp
             journal=ProcessLog(data.log("runner", 0), max_bytes=settings.log_bytes),
         )
         try:
-            warn_of_little_space(data, settings, terminal)
-            return asyncio.run(_supervise(rows, settings, data=data, terminal=terminal, environ=environ))
+            terminal.progress(f"Olivegrove starts; its data is in {data.path}")
+            if space is not None:
+                terminal.complain(f"warning: {space}")
+            around = Surroundings(
+                settings=settings, environ=environ, data=data, secrets=secrets, terminal=terminal
+            )
+            return asyncio.run(_supervise(rows, around))
         finally:
             terminal.close()
 
@@ -58,61 +67,16 @@ def run(table: Sequence[Row], *, only: Sequence[str], quiet: bool, environ: Mapp
 def to_run(table: Sequence[Row], *, only: Sequence[str], settings: LocalSettings) -> tuple[Row, ...]:
     """Return the rows to start: those asked for, without a server for which an address was given."""
     given = {Kind.NATS: settings.nats_url, Kind.STORE: settings.mongodb_url}
-    return tuple(row for row in selected(table, only) if given.get(row.kind) is None)
+    rows = tuple(row for row in selected(table, only) if given.get(row.kind) is None)
+    return with_replicas(rows, replica_counts(settings.replicas))
 
 
-def check_installed(rows: Sequence[Row]) -> None:
-    """Return when the embedded servers belong to this Python environment.
-
-    Raises:
-        RunnerError: One does not.
-    """
-    kinds = {row.kind for row in rows}
-    if Kind.NATS in kinds and not nats_executable(sys.prefix).exists():
-        raise RunnerError(f"nats-server is not in {sys.prefix}: use `make run`, or set GROVE_NATS_URL")
-    if Kind.STORE in kinds and importlib.util.find_spec("secantus") is None:
-        raise RunnerError(f"the store is not in {sys.prefix}: use `make run`, or set GROVE_MONGODB_URL")
-
-
-def warn_of_little_space(data: DataDirectory, settings: LocalSettings, terminal: Terminal) -> None:
-    """Refuse a volume that is too small, and say when a large one is nearly full."""
-    warning = check_space(
-        volume_of(data.path),
-        streams_bytes=streams_bytes(settings.subject_root),
-        store_reserve_bytes=settings.store_reserve_bytes,
-    )
-    if warning is not None:
-        terminal.complain(f"warning: {warning}")
-
-
-async def _supervise(
-    rows: Sequence[Row],
-    settings: LocalSettings,
-    *,
-    data: DataDirectory,
-    terminal: Terminal,
-    environ: Mapping[str, str],
-) -> int:
-    secrets = load_or_make(
-        data.secrets_file,
-        nats_users=user_names(),
-        secrets_key=settings.secrets_key,
-        admin_key=settings.admin_key,
-    )
-    watch = Watch(data.ready_file.resolve())
+async def _supervise(rows: Sequence[Row], around: Surroundings) -> int:
+    watch = Watch(around.data.ready_file.resolve())
     try:
         async with aiohttp.ClientSession() as session:
-            around = Surroundings(
-                settings=settings,
-                environ=environ,
-                data=data,
-                secrets=secrets,
-                session=session,
-                terminal=terminal,
-            )
-            supervisor = Supervisor(rows, around, watch=watch)
-            _stop_on_signals(supervisor, terminal)
-            terminal.progress(f"Olivegrove starts; its data is in {data.path}")
+            supervisor = Supervisor(rows, around, watch=watch, session=session)
+            _stop_on_signals(supervisor, around.terminal)
             try:
                 return await supervisor.run()
             finally:

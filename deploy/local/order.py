@@ -1,9 +1,10 @@
-"""Which rows run, and in what order; pure."""
+"""Which rows run, how often, and in what order; pure."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from deploy.local.problem import RunnerError
-from deploy.local.table import Row
+from deploy.local.table import Kind, Row
 
 
 def selected(table: Sequence[Row], only: Collection[str]) -> tuple[Row, ...]:
@@ -23,6 +24,20 @@ def selected(table: Sequence[Row], only: Collection[str]) -> tuple[Row, ...]:
             wanted.add(name)
             waiting.extend(need for need in rows[name].needs if need in rows)
     return tuple(row for row in table if row.name in wanted)
+
+
+def with_replicas(rows: Iterable[Row], counts: Mapping[str, int]) -> tuple[Row, ...]:
+    """Return the rows with the number of processes asked for.
+
+    Raises:
+        RunnerError: Replicas are asked for of something that has none.
+    """
+    rows = tuple(rows)
+    services = [row.name for row in rows if row.kind is Kind.SERVICE]
+    for name in counts:
+        if name not in services:
+            raise RunnerError(f"GROVE_LOCAL_REPLICAS names {name!r}; it can name {', '.join(services)}")
+    return tuple(replace(row, replicas=counts.get(row.name, row.replicas)) for row in rows)
 
 
 def waves(rows: Iterable[Row]) -> tuple[tuple[Row, ...], ...]:

@@ -1,10 +1,13 @@
 """What must hold before anything is started, each told in one line."""
 
+import importlib.util
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from deploy.local.environment import chosen_port
+from deploy.local.nats_server import nats_executable
 from deploy.local.ports import is_taken, owner_of
 from deploy.local.problem import RunnerError
 from deploy.local.settings import LocalSettings
@@ -55,6 +58,19 @@ def check_ports(wanted: Sequence[WantedPort]) -> None:
                 f"port {want.port} for {want.user} is taken by {owner}: "
                 f"stop that, or set {want.variable} to another port (0 = any free one)"
             )
+
+
+def check_installed(rows: Sequence[Row]) -> None:
+    """Return when the embedded servers belong to this Python environment.
+
+    Raises:
+        RunnerError: One does not.
+    """
+    kinds = {row.kind for row in rows}
+    if Kind.NATS in kinds and not nats_executable(sys.prefix).exists():
+        raise RunnerError(f"nats-server is not in {sys.prefix}: use `make run`, or set GROVE_NATS_URL")
+    if Kind.STORE in kinds and importlib.util.find_spec("secantus") is None:
+        raise RunnerError(f"the store is not in {sys.prefix}: use `make run`, or set GROVE_MONGODB_URL")
 
 
 def _stays_taken(want: WantedPort) -> bool:

@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+import aiohttp
+
 from deploy.local import ready_file
 from deploy.local.announcement import announcement
 from deploy.local.assembly import Assembly, Surroundings
@@ -25,9 +27,11 @@ _TAIL_LINES = 15
 class Supervisor:
     """The processes of one stack and what is said about them."""
 
-    def __init__(self, rows: Sequence[Row], around: Surroundings, *, watch: Watch) -> None:
+    def __init__(
+        self, rows: Sequence[Row], around: Surroundings, *, watch: Watch, session: aiohttp.ClientSession
+    ) -> None:
         self._around = around
-        self._assembly = Assembly(rows, around)
+        self._assembly = Assembly(rows, around, session=session)
         self._entries: dict[Keeper, ServiceEntry | Infrastructure] = {}
         self._began = time.monotonic()
         self._stop_requested = asyncio.Event()

@@ -1,8 +1,7 @@
 import pytest
 
-from deploy.local.assembly import checked_counts
 from deploy.local.disk import Volume, check_space, streams_bytes
-from deploy.local.order import waves
+from deploy.local.order import waves, with_replicas
 from deploy.local.preflight import wanted_ports
 from deploy.local.problem import RunnerError
 from deploy.local.settings import LocalSettings, load, replica_counts
@@ -43,9 +42,11 @@ def test_a_count_that_is_none_is_refused(part: str) -> None:
 
 
 def test_infrastructure_has_no_replicas() -> None:
-    assert checked_counts(TABLE, {"endpoint-register": 3})["endpoint-register"] == 3
+    counted = {row.name: row.replicas for row in with_replicas(TABLE, {"endpoint-register": 3})}
+
+    assert (counted["endpoint-register"], counted["api-gateway"]) == (3, 1)
     with pytest.raises(RunnerError, match="names 'nats'"):
-        checked_counts(TABLE, {"nats": 3})
+        with_replicas(TABLE, {"nats": 3})
 
 
 def test_only_fixed_ports_are_looked_at_before_the_start() -> None:
@@ -61,16 +62,15 @@ def test_only_fixed_ports_are_looked_at_before_the_start() -> None:
 
 
 def test_streams_and_store_must_fit_the_volume() -> None:
+    settings = LocalSettings(store_reserve_bytes=2 * GIB)
     roomy = Volume(total_bytes=100 * GIB, free_bytes=50 * GIB)
     nearly_full = Volume(total_bytes=100 * GIB, free_bytes=9 * GIB)
-    small = Volume(total_bytes=4 * GIB, free_bytes=4 * GIB)
+    small = Volume(total_bytes=3 * GIB, free_bytes=3 * GIB)
 
-    assert check_space(roomy, streams_bytes=2 * GIB, store_reserve_bytes=2 * GIB) is None
-    assert "only 9.0 GiB of 100.0 GiB" in str(
-        check_space(nearly_full, streams_bytes=2 * GIB, store_reserve_bytes=2 * GIB)
-    )
+    assert check_space(roomy, settings) is None
+    assert "only 9.0 GiB of 100.0 GiB" in str(check_space(nearly_full, settings))
     with pytest.raises(RunnerError, match=r"GROVE_LOCAL_STORE_RESERVE_BYTES.*GROVE_DATA_DIR"):
-        check_space(small, streams_bytes=2 * GIB, store_reserve_bytes=2 * GIB)
+        check_space(small, settings)
     assert streams_bytes("grove.v1") >= GIB
 
 
