@@ -62,6 +62,7 @@ MAX_VERSIONS = 4_096
 _DIGEST_BYTES = 16
 
 _ASKED = Counter("grove_identity_asked_total", "Questions put to the identity cache.", ["question"])
+_VERSION_ASKED, _TOKEN_ASKED = _ASKED.labels("version"), _ASKED.labels("token")
 _LOOKUPS = Counter(
     "grove_identity_lookups_total", "Questions that memory could not answer.", ["question", "status"]
 )
@@ -148,7 +149,7 @@ class Identity:
             NotFoundError: There is no such version.
             GroveError: The owner could not be asked.
         """
-        _ASKED.labels("version").inc()
+        _VERSION_ASKED.inc()
         if application_of(name) is None:
             raise NotFoundError("unknown application version")
         return await _fresh(self._versions, name)
@@ -161,7 +162,7 @@ class Identity:
             ForbiddenError: It is suspended or revoked.
             GroveError: The owner could not be asked.
         """
-        _ASKED.labels("token").inc()
+        _TOKEN_ASKED.inc()
         if not is_token(token):
             raise UnauthorizedError("unknown token")
         digest = hashlib.blake2b(token.encode(), key=self._secret, digest_size=_DIGEST_BYTES).digest()

@@ -6,6 +6,7 @@ token of a KP1 path. Neither is an excuse to log a secret; both catch the except
 library message that nobody thought of.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -37,6 +38,7 @@ _SHAPES = re.compile(
 )
 
 
+@functools.lru_cache(maxsize=1024)  # names of fields are few, and each log line asks about a dozen
 def looks_secret(name: str) -> bool:
     """Whether a field of this name would hold a secret: a whole word of it says so."""
     words = [word.lower() for word in _WORDS.findall(name)]

@@ -25,7 +25,7 @@ async def build(process: Process) -> None:
     process.health.add("nats", bus.ping)
     process.on_stop("bus", bus.close)
     process.supervise("bus", bus.watch())
-    identity = Identity(bus, max_entries=settings.identity_entries)
+    identity = Identity(bus, max_entries=settings.identity_entries, timeout_s=settings.owner_s)
     await identity.start()
     table = extensions(bus, now=_now, owner_timeout_s=settings.owner_s)
     door = FrontDoor(identity, table, queue_wait_s=settings.queue_s)

@@ -69,8 +69,7 @@ class DeviceApi:
         status = outcome.answer.status_code
         if not outcome.logged:
             _log.info("http_request", status=status, reason=outcome.answer.reason_phrase)
-        metrics.REQUESTS.labels(outcome.extension, status).inc()
-        metrics.SECONDS.labels(outcome.extension).observe(time.perf_counter() - started)
+        metrics.count_request(outcome.extension, status, duration_s=time.perf_counter() - started)
         response = render(outcome.answer, correlation_id=correlation_id, headers=outcome.headers)
         if self._stopping() or status == HTTPStatus.REQUEST_TIMEOUT:
             response.force_close()

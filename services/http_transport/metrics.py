@@ -1,5 +1,7 @@
 """What http-transport counts and times, for ``GET /metrics``."""
 
+import functools
+
 from prometheus_client import Counter, Gauge, Histogram
 
 REQUESTS = Counter("grove_http_requests_total", "Device requests answered.", ["extension", "status"])
@@ -16,3 +18,15 @@ CUT_OFF = Counter("grove_http_cut_off_total", "Connections ended by us, by reaso
 
 NO_EXTENSION = "none"
 """Label of requests that named no extension that exists: names made up by strangers are no labels."""
+
+
+def count_request(extension: str, status: int, *, duration_s: float) -> None:
+    """Count an answered request; ``extension`` is one that exists, or :data:`NO_EXTENSION`."""
+    requests, seconds = _of(extension, status)
+    requests.inc()
+    seconds.observe(duration_s)
+
+
+@functools.lru_cache(maxsize=1024)  # finding a labelled metric costs more than counting
+def _of(extension: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(extension, status), SECONDS.labels(extension)

@@ -31,7 +31,7 @@ class Settings:
         5.0,
         unit="s",
         minimum=0.05,
-        doc="For an extension's owner to answer; then 504, or 503 if it is away.",
+        doc="For each owner that is asked; then 504, or 503 if it is away.",
     )
     queue_s: float = setting(
         30.0,

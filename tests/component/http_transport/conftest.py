@@ -52,6 +52,14 @@ class Transport:
         async with self._client.get(f"http://127.0.0.1:{self.process.ports['health']}/metrics") as response:
             return await response.text()
 
+    async def ready_becomes(self, *, ready: bool) -> None:
+        async def has_become() -> bool:
+            url = f"http://127.0.0.1:{self.process.ports['health']}/ready"
+            async with self._client.get(url) as response:
+                return (response.status == 200) is ready
+
+        await eventually(has_become, what=f"ready is {ready}")
+
     def gauge(self, name: str) -> float:
         return REGISTRY.get_sample_value(name) or 0.0
 

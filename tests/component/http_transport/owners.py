@@ -25,6 +25,7 @@ from libs.contracts.lifecycle import (
 )
 from libs.contracts.messages import Event
 from libs.contracts.tokens import ACCEPTED, TokenStatus
+from tests.support.waiting import eventually
 
 APPLICATION = "grove"
 VERSION = "grove-v1"
@@ -91,6 +92,13 @@ class Owners:
                 app_name=APPLICATION, endpoint_id=endpoint_id, token_ids=("t",)
             )
             await self._credentials.broadcast(TOKEN_REVOKED.subject(subjects), revoked)
+
+    async def tell_when_possible(self, endpoint_id: str, status: TokenStatus) -> None:
+        async def told() -> bool:
+            await self.tell(endpoint_id, status)
+            return True
+
+        await eventually(told, what="the event is out")
 
     async def configure(self, version: str, extensions: tuple[str, ...] | None) -> None:
         """Change what a version allows, and tell everybody as endpoint-register does."""
