@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import aiohttp
+from multidict import CIMultiDictProxy
 
 from libs.contracts.payload import encode_json
 
@@ -40,7 +41,7 @@ class Answer:
 
     status: int
     body: Json
-    headers: dict[str, str]
+    headers: CIMultiDictProxy[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,4 +148,4 @@ async def _answer(request: AbstractAsyncContextManager[aiohttp.ClientResponse]) 
     async with request as response:
         raw = await response.read()
         body = await response.json(content_type=None) if raw else None
-        return Answer(response.status, body, dict(response.headers))
+        return Answer(response.status, body, response.headers)

@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.support.rest import Operator, operator
 from tests.support.stack import Stack, running_stack
 
 
-@pytest.fixture(scope="session")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def suite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """The suite with two replicas of endpoint-register; tests must leave it as they found it."""
     directory = tmp_path_factory.mktemp("suite")
