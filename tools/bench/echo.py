@@ -10,7 +10,10 @@ from nats.aio.msg import Msg
 
 async def main(url: str, subject: str) -> None:
     """Serve until killed."""
-    client = await nats.connect(url, max_reconnect_attempts=-1, reconnect_time_wait=0.1)
+
+    async def quiet(_error: Exception) -> None: ...
+
+    client = await nats.connect(url, max_reconnect_attempts=-1, reconnect_time_wait=1, error_cb=quiet)
 
     async def answer(message: Msg) -> None:
         await message.respond(message.data)

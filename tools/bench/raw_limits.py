@@ -33,7 +33,7 @@ async def bare_nats(directory: Path) -> AsyncIterator[Callable[[int], Awaitable[
     echo = await asyncio.create_subprocess_exec(sys.executable, "-m", "tools.bench.echo", url, _SUBJECT)
     try:
         async with asyncio.timeout(_START_DEADLINE_S):
-            client = await nats.connect(url, max_reconnect_attempts=-1, reconnect_time_wait=0.1)
+            client = await _connect(url)
             await _answers(client)
 
         async def call(_worker: int) -> object:
@@ -45,6 +45,14 @@ async def bare_nats(directory: Path) -> AsyncIterator[Callable[[int], Awaitable[
         for process in (echo, server):
             process.terminate()
             await process.wait()
+
+
+async def _connect(url: str) -> Client:
+    """Connect as soon as the server is there, without nats-py's complaints until then."""
+
+    async def quiet(_error: Exception) -> None: ...
+
+    return await nats.connect(url, max_reconnect_attempts=-1, reconnect_time_wait=1, error_cb=quiet)
 
 
 async def _answers(client: Client) -> None:

@@ -40,6 +40,7 @@ async def running_suite(directory: Path) -> AsyncIterator[Suite]:
     """Start the suite and stop it again; its logs stay in ``directory``."""
     environment = {f"GROVE_{name}_PORT": "0" for name in _PORTS}
     began = time.monotonic()
+    log = await asyncio.to_thread((directory / "runner.log").open, "wb")
     runner = await asyncio.create_subprocess_exec(
         "env",
         *(f"{name}={value}" for name, value in environment.items()),
@@ -51,6 +52,8 @@ async def running_suite(directory: Path) -> AsyncIterator[Suite]:
         "--data-dir",
         str(directory),
         start_new_session=True,
+        stdout=log,
+        stderr=log,
     )
     try:
         ready = await _ready(directory / "ready.json", runner)
@@ -65,6 +68,7 @@ async def running_suite(directory: Path) -> AsyncIterator[Suite]:
         if runner.returncode is None:
             runner.send_signal(signal.SIGINT)
         await runner.wait()
+        log.close()
 
 
 async def _ready(path: Path, runner: asyncio.subprocess.Process) -> dict[str, str]:
