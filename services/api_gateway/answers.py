@@ -11,7 +11,7 @@ from aiohttp import web
 
 from libs.contracts.errors import GroveError, InternalError
 from libs.contracts.messages import Reply
-from services.api_gateway.problems import ErrorBody, InvalidRequestError
+from services.api_gateway.problems import MAX_TOLD, ErrorBody, InvalidRequestError
 from services.api_gateway.routes import Location, Route
 from services.api_gateway.routing import MethodNotAllowedError
 
@@ -49,10 +49,10 @@ def success(route: Route, reply: Reply, *, values: Mapping[str, str]) -> web.Res
         values: Placeholders of the path, for the Location of what was created.
     """
     body = _body(route, reply)
-    headers = {}
+    headers: dict[str, str] = {}
     e_tag = getattr(reply, "e_tag", "")
     if e_tag:
-        headers["ETag"] = e_tag
+        headers |= {"ETag": e_tag, "Cache-Control": "private, no-cache"}
     if reply.status_code == HTTPStatus.NOT_MODIFIED:
         return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
     if route.location is not None:
@@ -65,7 +65,7 @@ def success(route: Route, reply: Reply, *, values: Mapping[str, str]) -> web.Res
 def failure(error: GroveError) -> web.Response:
     """Answer an error; a 500 never says more than that."""
     phrase = InternalError.default_phrase if error.status_code == InternalError.status_code else str(error)
-    details = list(error.problems) if isinstance(error, InvalidRequestError) else None
+    details = list(error.problems[:MAX_TOLD]) if isinstance(error, InvalidRequestError) else None
     headers = dict(_HEADERS.get(error.status_code, {}))
     if isinstance(error, MethodNotAllowedError):
         headers["Allow"] = error.allowed

@@ -7,13 +7,18 @@ from urllib.parse import quote
 
 Operation = Mapping[str, Any]
 
+_ONE_LINE = 60
+
 
 def curl(method: str, path: str, operation: Operation) -> str:
     """Write the command that makes this call with its example values."""
     parts = ["curl" if method == "GET" else f"curl -X {method}", f'"$GROVE{example_target(path, operation)}"']
     lines = [" ".join(parts), '-H "Authorization: Bearer $KEY"']
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
-        body = json.dumps(content["example"], ensure_ascii=False).replace("'", "'\\''")
+        body = json.dumps(content["example"], ensure_ascii=False)
+        if len(body) > _ONE_LINE:
+            body = json.dumps(content["example"], ensure_ascii=False, indent=2)
+        body = body.replace("'", "'\\''")
         lines += [f'-H "Content-Type: {media_type}"', f"-d '{body}'"]
     return " \\\n  ".join(lines)
 

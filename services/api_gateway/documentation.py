@@ -12,8 +12,10 @@ from services.api_gateway.markup import Markup, anchor, code_block, element, inl
 from services.api_gateway.schema_tables import Schema, fields_table, schema_anchor, type_words
 
 _START = """\
-export GROVE=http://127.0.0.1:8090     # where this page came from
-export KEY=...                         # an API key; `make run` prints the first one
+# where this page came from
+export GROVE=http://127.0.0.1:8090
+# an API key; make run prints the first one
+export KEY=...
 
 curl "$GROVE/auth/api/v1/me" -H "Authorization: Bearer $KEY\""""
 
@@ -194,7 +196,7 @@ def _request(operation: Mapping[str, Any], schemas: Mapping[str, Schema]) -> Mar
     return joined(
         [
             element("h4", "Body ", element("span", media_type, class_="place")),
-            _content(content, schemas),
+            _content(content, schemas, marked=True),
             json_block_of_body(content["example"], media_type),
         ]
         for media_type, content in operation.get("requestBody", {}).get("content", {}).items()
@@ -206,12 +208,13 @@ def json_block_of_body(example: Any, media_type: str) -> Markup:  # noqa: ANN401
     return element("div", json_block(example, label="Example body"), data_body=media_type)
 
 
-def _content(content: Mapping[str, Any], schemas: Mapping[str, Schema]) -> Markup:
+def _content(content: Mapping[str, Any], schemas: Mapping[str, Schema], *, marked: bool) -> Markup:
     schema = content["schema"]
     target = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
-    table = fields_table(target)
-    words = joined([type_words(schema), ". "]) if "$ref" in schema or not table else Markup("")
-    return joined([element("p", words, inline(target.get("description", "")), class_="shape"), table])
+    table = fields_table(target, marked=marked)
+    text = target.get("description", "")
+    words = joined([type_words(schema), ". "]) if "$ref" in schema or not (table or text) else Markup("")
+    return joined([element("p", words, inline(text), class_="shape"), table])
 
 
 def _answers(operation: Mapping[str, Any], schemas: Mapping[str, Schema]) -> Markup:
@@ -223,7 +226,7 @@ def _answers(operation: Mapping[str, Any], schemas: Mapping[str, Schema]) -> Mar
 
 def _success(status: str, response: Mapping[str, Any], schemas: Mapping[str, Schema]) -> Markup:
     parts = [element("h4", "Answer ", element("span", status, class_="status good"))]
-    extra = [name for name in response["headers"] if name != "Correlation-ID"]
+    extra = [name for name in response["headers"] if name not in {"Correlation-ID", "Location"}]
     if not response.get("content") or extra:
         told = [inline(response["description"])]
         told += [joined([" Headers: "]), joined([[element("code", name), " "] for name in extra])] * bool(
@@ -231,7 +234,10 @@ def _success(status: str, response: Mapping[str, Any], schemas: Mapping[str, Sch
         )
         parts.append(element("p", told))
     for content in response.get("content", {}).values():
-        parts += [_content(content, schemas), json_block(content["example"], label="Example answer")]
+        parts += [
+            _content(content, schemas, marked=False),
+            json_block(content["example"], label="Example answer"),
+        ]
     return joined(parts)
 
 
@@ -253,7 +259,7 @@ def _errors(responses: list[tuple[str, Mapping[str, Any]]]) -> Markup:
 
 
 def _schema(name: str, schema: Schema) -> Markup:
-    table = fields_table(schema)
+    table = fields_table(schema, marked=True)
     shape = table or element("p", type_words(schema))
     return element(
         "article",

@@ -65,7 +65,7 @@ class RestApi:
             new_correlation_id=self._world.new_correlation_id, max_in_flight=self._limits.max_in_flight
         )
         app = web.Application(middlewares=[edge.middleware()])
-        app.router.add_route("*", "/{path:.*}", self.on_request, expect_handler=expect_nothing)
+        app.router.add_route("*", r"/{path:[\s\S]*}", self.on_request, expect_handler=expect_nothing)
         return app
 
     async def on_request(self, request: web.Request) -> web.Response:

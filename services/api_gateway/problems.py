@@ -48,7 +48,7 @@ class InvalidRequestError(BadRequestError):
         first = f"{problems[0].path}: {problems[0].problem}"
         count = f"more than {MAX_TOLD}" if len(problems) > MAX_TOLD else str(len(problems))
         super().__init__(first if len(problems) == 1 else f"{count} problems, the first is {first}")
-        self.problems = problems[:MAX_TOLD]
+        self.problems = problems
 
 
 def unknown(name: str, known: Collection[str], *, what: str) -> str:

@@ -22,9 +22,9 @@ def type_words(schema: Schema) -> Markup:
     return _plain_words(schema)
 
 
-def fields_table(schema: Schema) -> Markup:
-    """A table of an object's fields; empty for what has no fields."""
-    required = schema.get("required", ())
+def fields_table(schema: Schema, *, marked: bool) -> Markup:
+    """A table of an object's fields, required ones ``marked`` or not; empty for what has no fields."""
+    required = schema.get("required", ()) if marked else ()
     rows = [_row(name, field, required=name in required) for name, field in _fields(schema)]
     if not rows:
         return Markup("")
