@@ -13,6 +13,8 @@ from deploy.local.settings import SERVICE, LocalSettings
 from deploy.local.table import Row
 from libs.process.fields import PREFIX, fields_of
 
+_DRAIN_S = "5"
+"""Time a service has to drain: two layers of them, and NATS and the store, stop within 10 s in all."""
 _HANDED_ON = frozenset({"GROVE_BIND", "GROVE_SUBJECT_ROOT"})
 
 
@@ -42,6 +44,7 @@ def service_environment(
     kept_back = {field.variable.name for field in fields_of(LocalSettings, SERVICE)} - _HANDED_ON
     env = {name: value for name, value in environ.items() if name not in kept_back}
     env["PYTHONUNBUFFERED"] = "1"
+    env.setdefault("GROVE_STOP_DEADLINE_S", _DRAIN_S)
     if "nats" in row.needs:
         env["GROVE_NATS_URL"] = backbone.nats_url(row.name)
     if "store" in row.needs:

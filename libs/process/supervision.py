@@ -64,5 +64,6 @@ class RootTasks:
             _log.error("task.failed", task=name, exc_info=error)
             self._on_end(name, error)
         else:
-            _log.error("task.ended", task=name)
+            # At a stop this is in order; at any other time the process tells why it stops.
+            _log.info("task.ended", task=name)
             self._on_end(name, None)
