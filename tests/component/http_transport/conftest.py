@@ -8,6 +8,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import uvloop
 from prometheus_client import REGISTRY
 
 from libs.bus import Bus
@@ -71,6 +72,11 @@ class Transport:
 
 
 StartTransport = Callable[..., Awaitable[Transport]]
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run these tests on the loop of production: its transports differ from asyncio's."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")

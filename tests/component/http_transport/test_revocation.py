@@ -91,7 +91,7 @@ async def test_suspended_while_nats_is_away_is_refused_by_the_first_request_afte
     own_nats: NatsServer,
     tell: bool,  # noqa: FBT001 - a case
 ) -> None:
-    transport = await start(server=own_nats)
+    transport = await start(server=own_nats, owner_s=1)
     token = transport.owners.new_token()
     assert (await transport.update(token)).status == 200
 

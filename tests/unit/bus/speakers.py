@@ -1,0 +1,118 @@
+"""The bus as identity and front door see it, in memory; the test changes its answers and holds them back."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from libs.contracts.ecap import (
+    TOKEN_REVOKED,
+    TOKEN_STATUS_CHANGED,
+    EndpointTokenRevokedEvent,
+    EndpointTokenStatusChangedEvent,
+    EndpointTokenValidationRequest,
+    EndpointTokenValidationResponse,
+)
+from libs.contracts.errors import GroveError, NotFoundError, UnauthorizedError
+from libs.contracts.esp import ClientData, ExtensionData
+from libs.contracts.lifecycle import (
+    CONFIGURATION_UPSERTED,
+    AppVersionRequest,
+    AppVersionResponse,
+    ConfigurationUpdatedEvent,
+)
+from libs.contracts.messages import EventT, ReplyT, Request
+from libs.contracts.subjects import Subjects
+from libs.contracts.tokens import TokenStatus
+
+
+class InMemoryBus:
+    """Owners of versions, tokens and extensions, and their events.
+
+    Attributes:
+        versions: Extensions each version allows; None = all.
+        tokens: Endpoint of (application, token), or the error it is refused with.
+        asked: Requests that reached an owner, by message type.
+        meanwhile: Called with each request, when the answer is decided and not yet given.
+        release: Owners answer only while it is set.
+    """
+
+    def __init__(self) -> None:
+        self.subjects = Subjects()
+        self.versions: dict[str, tuple[str, ...] | None] = {"grove-v1": None}
+        self.tokens: dict[tuple[str, str], str | GroveError] = {("grove", "token"): "ep"}
+        self.asked: Counter[str] = Counter()
+        self.received: list[ClientData] = []
+        self.release = asyncio.Event()
+        self.release.set()
+        self.meanwhile: Callable[[], None] = lambda: None
+        self.extension_error: Exception | None = None
+        self._handlers: dict[str, Callable[[Any], None]] = {}
+        self._on_cut: list[Callable[[], None]] = []
+
+    async def request(
+        self, subject: str, message: Request, reply_type: type[ReplyT], *, timeout_s: float = 5.0
+    ) -> ReplyT:
+        self.asked[type(message).__name__] += 1
+        try:
+            answer: object = self._answer(message)
+        except GroveError as error:
+            answer = error
+        self.meanwhile()
+        await self.release.wait()
+        if isinstance(answer, GroveError):
+            raise answer
+        assert isinstance(answer, reply_type)
+        return answer
+
+    async def listen(self, subject: str, event_type: type[EventT], handler: Callable[[EventT], None]) -> None:
+        self._handlers[subject] = handler
+
+    def on_cut(self, callback: Callable[[], None]) -> None:
+        self._on_cut.append(callback)
+
+    def cut(self) -> None:
+        for callback in self._on_cut:
+            callback()
+
+    def move(self, endpoint_id: str, status: TokenStatus | None, *, application: str = "grove") -> None:
+        """Say that a token of an endpoint changed its state."""
+        event = EndpointTokenStatusChangedEvent(app_name=application, endpoint_id=endpoint_id, status=status)
+        self._handlers[TOKEN_STATUS_CHANGED.subject(self.subjects)](event)
+
+    def revoke(self, endpoint_id: str, *, application: str = "grove") -> None:
+        """Say that tokens of an endpoint are no longer accepted."""
+        event = EndpointTokenRevokedEvent(app_name=application, endpoint_id=endpoint_id)
+        self._handlers[TOKEN_REVOKED.subject(self.subjects)](event)
+
+    def configure(self, application: str, version: str | None = None) -> None:
+        """Say that an application or a version changed."""
+        event = ConfigurationUpdatedEvent(app_name=application, app_ver_name=version)
+        self._handlers[CONFIGURATION_UPSERTED.subject(self.subjects)](event)
+
+    def _answer(self, message: Request) -> object:
+        match message:
+            case AppVersionRequest(app_version_name=name):
+                if name not in self.versions:
+                    raise NotFoundError("unknown application version")
+                return AppVersionResponse(
+                    application_name=name.rpartition("-")[0], extensions=self.versions[name]
+                )
+            case EndpointTokenValidationRequest(app_name=application, token=token):
+                holder = self.tokens.get((application, token), UnauthorizedError("unknown token"))
+                if isinstance(holder, GroveError):
+                    raise holder
+                return EndpointTokenValidationResponse(token_id="t", endpoint_id=holder)
+            case ClientData():
+                self.received.append(message)
+                if self.extension_error is not None:
+                    raise self.extension_error
+                return ExtensionData(payload=message.payload)
+            case _:
+                raise AssertionError(message)
+
+
+async def settle() -> None:
+    """Let everything that can go on go on."""
+    for _ in range(20):
+        await asyncio.sleep(0)
