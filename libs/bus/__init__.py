@@ -7,9 +7,10 @@ Everything a service needs is exported here; the modules behind it may change. S
 from libs.bus.bus import Bus
 from libs.bus.cache import LookupCache
 from libs.bus.codec import MAX_MESSAGE_BYTES
-from libs.bus.connection import BusClosedError, BusRefusedError
+from libs.bus.connection import BusClosedError
 from libs.bus.ordering import KeyedQueue
 from libs.bus.publishing import Announced
+from libs.bus.servers import BusRefusedError
 
 __all__ = [
     "MAX_MESSAGE_BYTES",

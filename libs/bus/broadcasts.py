@@ -17,7 +17,7 @@ from libs.bus.codec import decoder, encode, expired, stamped
 from libs.bus.connection import Connection
 from libs.contracts.messages import Event, EventT
 
-_log = structlog.get_logger("libs.bus")
+_log = structlog.get_logger()
 
 
 class Broadcasts:

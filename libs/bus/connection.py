@@ -10,22 +10,19 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from random import SystemRandom
-from urllib.parse import unquote, urlsplit
 
 import nats.errors
 import structlog
-from nats.aio.client import DEFAULT_CONNECT_TIMEOUT, Server
+from nats.aio.client import DEFAULT_CONNECT_TIMEOUT
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from libs.bus import metrics
 from libs.bus.client import ResilientClient
-from libs.bus.codec import MAX_MESSAGE_BYTES
+from libs.bus.servers import RECONNECT_WAIT_S, BusRefusedError, next_server, refusal_of, servers_of
 from libs.contracts.access import inbox_prefix
 from libs.contracts.errors import PayloadTooLargeError, UnavailableError
 
-RECONNECT_WAIT_S = 0.2
 PING_INTERVAL_S = 5
 MAX_OUTSTANDING_PINGS = 2
 MAX_UNSENT_BYTES = 8 * 1024 * 1024
@@ -34,7 +31,6 @@ MAX_PENDING_MESSAGES = 65_536
 MAX_PENDING_BYTES = 32 * 1024 * 1024
 """Per subscription; beyond it the consumer is slow, messages are dropped and the cut is told."""
 
-_HEADER_ROOM_BYTES = 16 * 1024
 _NOT_CONNECTED = (
     nats.errors.OutboundBufferLimitError,
     nats.errors.ConnectionClosedError,
@@ -44,12 +40,7 @@ _NOT_CONNECTED = (
 )
 _COMPLAIN_EVERY_S = 5.0
 _WATCH_S = 1.0
-_CHANCE = SystemRandom()
-_log = structlog.get_logger("libs.bus")
-
-
-class BusRefusedError(RuntimeError):
-    """The server or its configuration cannot carry the suite; one line says why."""
+_log = structlog.get_logger()
 
 
 class BusClosedError(RuntimeError):
@@ -193,7 +184,7 @@ class Connection:
 
     async def _reconnected(self) -> None:
         self.missed_events("reconnected")
-        refusal = _refusal(self.client, allow_volatile=True)
+        refusal = refusal_of(self.client, allow_volatile=True)
         if refusal is not None:
             self._fail(refusal)
             return
@@ -240,7 +231,7 @@ class Connection:
         Raises:
             BusRefusedError: The URL is none, or the server cannot carry the suite.
         """
-        servers, user, password = _servers_of(url)
+        servers, user, password = servers_of(url)
         try:
             await self.client.connect(
                 servers,
@@ -254,7 +245,7 @@ class Connection:
                 closed_cb=self._closed,
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # it only sleeps
-                reconnect_to_server_handler=_next_server,
+                reconnect_to_server_handler=next_server,
                 connect_timeout=DEFAULT_CONNECT_TIMEOUT,
                 ping_interval=PING_INTERVAL_S,
                 max_outstanding_pings=MAX_OUTSTANDING_PINGS,
@@ -263,7 +254,7 @@ class Connection:
         except BaseException:
             await self.close()
             raise
-        refusal = _refusal(self.client, allow_volatile=allow_volatile)
+        refusal = refusal_of(self.client, allow_volatile=allow_volatile)
         if refusal is not None:
             await self.close()
             raise BusRefusedError(refusal)
@@ -301,32 +292,3 @@ async def open_connection(
     connection = Connection(inbox_prefix=inbox_prefix(service))
     await connection.connect(url, name=replica, allow_volatile=allow_volatile)
     return connection
-
-
-def _servers_of(url: str) -> tuple[list[str], str | None, str | None]:
-    """Split a list of URLs; the credentials of the first hold for all, discovered ones included."""
-    servers = [part.strip() for part in url.split(",") if part.strip()]
-    try:
-        parts = [urlsplit(server) for server in servers]
-        hosts = [part.hostname for part in parts if part.port != 0]
-    except ValueError:
-        parts, hosts = [], []
-    if not parts or len(hosts) < len(parts) or not all(hosts):
-        raise BusRefusedError("the NATS URL must look like nats://user:password@host:4222")
-    user, password = parts[0].username, parts[0].password
-    return servers, user and unquote(user), password and unquote(password)
-
-
-def _next_server(servers: list[Server], _info: dict[str, object]) -> tuple[Server | None, float]:
-    return _CHANCE.choice(servers), RECONNECT_WAIT_S * _CHANCE.uniform(1.0, 2.0)
-
-
-def _refusal(client: ResilientClient, *, allow_volatile: bool) -> str | None:
-    needed = MAX_MESSAGE_BYTES + _HEADER_ROOM_BYTES
-    if client.max_payload < needed:
-        return (
-            f"NATS accepts messages of {client.max_payload} bytes; its max_payload must be at least {needed}"
-        )
-    if not client.has_jetstream and not allow_volatile:
-        return "this NATS server has no JetStream: what it acknowledges would not be durable"
-    return None

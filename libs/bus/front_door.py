@@ -42,7 +42,7 @@ QUEUE_WAIT_S = 30.0
 _FIRST_ERROR = 400
 _FIRST_SERVER_ERROR = 500
 _MAX_LOGGED = 100
-_log = structlog.get_logger("libs.bus")
+_log = structlog.get_logger()
 
 
 class Answer(Struct, frozen=True):

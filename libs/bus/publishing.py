@@ -25,7 +25,7 @@ DEFAULT_DEADLINE_S = 15.0
 """An R3 leader change takes 4 to 6.5 s and must not surface."""
 
 _MESSAGE_ID = "Nats-Msg-Id"
-_log = structlog.get_logger("libs.bus")
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ DEFAULT_MAX_IN_FLIGHT = 512
 _FIRST_ERROR = 400
 _FIRST_SERVER_ERROR = 500
 _COMPLAIN_EVERY_S = 5.0
-_log = structlog.get_logger("libs.bus")
+_log = structlog.get_logger()
 
 
 @dataclass(slots=True, kw_only=True)

@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 import structlog
 
-from libs.bus.connection import BusRefusedError, Connection, NotSentError
+from libs.bus.connection import Connection, NotSentError
 from libs.bus.jetstream import ApiError
 from libs.bus.requests import FIRST_PAUSE_S, NobodyThereError, Requester, SilenceError, next_pause_s
+from libs.bus.servers import BusRefusedError
 from libs.contracts.errors import UnavailableError
 from libs.contracts.streams import StreamSpec
 
@@ -24,7 +25,7 @@ _NOT_FOUND = 10059
 _NAME_TAKEN = 10058
 _NS = 1_000_000_000
 _REPLICAS_IN_CLUSTER = 3
-_log = structlog.get_logger("libs.bus")
+_log = structlog.get_logger()
 
 
 class _Answer(msgspec.Struct):
