@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-_VOID = frozenset({"input", "link", "meta"})
+_VOID = frozenset({"img", "link", "meta"})
 _INLINE = re.compile(r"`(?P<code>[^`]+)`|\*\*(?P<strong>[^*]+)\*\*")
 
 
