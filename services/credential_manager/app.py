@@ -45,6 +45,7 @@ async def build(process: Process) -> None:
     )
     await _seed(settings.admin_key, parts)
     process.supervise("announcing", announcer.run())
+    process.on_stop("announcing", announcer.stop)
     await BusApi(parts).serve(bus)
     process.on_stop("bus requests", bus.stop_serving)
 

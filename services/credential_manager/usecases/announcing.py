@@ -31,6 +31,7 @@ _REPEAT_WITHIN_S: Final = 15.0
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 1.0
 _FORGET_EVERY_S: Final = 60.0
+_STOP_S: Final = 1.0
 _FOR_EVER: Final = timedelta(days=1)
 
 _log = structlog.get_logger()
@@ -65,6 +66,8 @@ class Announcer:
         self._clock = clock
         self._pace = pace
         self._due = asyncio.Event()
+        self._working = asyncio.Lock()
+        self._stopped = False
         self._forget_at = 0.0
 
     async def tell(self, record: Record) -> None:
@@ -98,9 +101,11 @@ class Announcer:
         """Tell what is due until cancelled; a store or a bus that is away is waited for."""
         since: datetime | None = self._clock.now() - REPEATED_AT_START
         pause_s = _FIRST_PAUSE_S
-        while True:
+        while not self._stopped:
             self._due.clear()
-            if await self._round(since):
+            async with self._working:
+                told = await self._round(since)
+            if told:
                 since = None
                 pause_s = _FIRST_PAUSE_S
                 with suppress(TimeoutError):
@@ -109,6 +114,14 @@ class Announcer:
             else:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        """Begin nothing any more, and give what is under way a moment; the next start tells the rest."""
+        self._stopped = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_S), self._working:
+                return
 
     async def _round(self, since: datetime | None) -> bool:
         """Tell everything that is due, and at a start everything since then; whether all are told."""

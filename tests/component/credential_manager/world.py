@@ -117,7 +117,7 @@ class Caller:
             VALIDATE_TOKEN, EndpointTokenValidationRequest(app_name=APPLICATION, token=token)
         )
 
-    async def refusal(self, token: str) -> int:
+    async def answer(self, token: str) -> int:
         """Validate, and tell the status code."""
         try:
             return (await self.validate(token)).status_code
