@@ -56,7 +56,7 @@ from libs.contracts.subjects import Subjects
 from libs.contracts.tokens import ACCEPTED
 
 MAX_ENTRIES = 100_000
-"""Tokens remembered; some 50 MB when full. A fleet larger than this asks again more often."""
+"""Tokens remembered; 85 MB when full. A fleet larger than this asks again more often."""
 MAX_VERSIONS = 4_096
 
 _DIGEST_BYTES = 16

@@ -9,6 +9,7 @@ from libs.process import Process
 from services.http_transport import metrics
 from services.http_transport.budget import Budget
 from services.http_transport.connection import ConnectionLimits, DeviceServer
+from services.http_transport.descriptors import room_for
 from services.http_transport.http_api import DeviceApi
 from services.http_transport.settings import Settings
 
@@ -38,7 +39,7 @@ def device_server(door: FrontDoor, settings: Settings, *, process: Process) -> D
     metrics.BODY_BYTES.set_function(lambda: budget.held_bytes)
     api = DeviceApi(door, budget=budget, body_s=settings.body_s, stopping=lambda: process.stopping)
     limits = ConnectionLimits(
-        max_connections=settings.max_connections,
+        max_connections=room_for(settings.max_connections),
         head_s=settings.head_s,
         idle_s=settings.idle_s,
         stall_s=settings.stall_s,

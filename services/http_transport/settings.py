@@ -13,7 +13,7 @@ class Settings:
         8080, env="GROVE_HTTP_PORT", minimum=0, maximum=65535, doc="Device HTTP; 0 takes any free port."
     )
     max_connections: int = setting(
-        10_000, minimum=1, doc="More are told 503 and closed; each idle one costs some 8 KiB."
+        10_000, minimum=1, doc="More are told 503 and closed; an idle one costs 10 KiB, and an open file."
     )
     head_s: float = setting(
         10.0, unit="s", minimum=0.05, doc="From the first byte of a request to the end of its headers."
@@ -43,5 +43,5 @@ class Settings:
         64 * 1024 * 1024, unit="bytes", minimum=1, doc="Bodies in memory at a time, all clients together."
     )
     identity_entries: int = setting(
-        100_000, minimum=1, unit="tokens", doc="Tokens remembered for 30 s; some 100 MB when full."
+        100_000, minimum=1, unit="tokens", doc="Tokens remembered for 30 s; 85 MB when full."
     )
