@@ -16,7 +16,7 @@ from libs.bus import metrics
 from libs.bus.codec import encode, stamped
 from libs.bus.connection import Connection, NotSentError
 from libs.bus.jetstream import ApiError
-from libs.bus.requests import FIRST_PAUSE_S, NobodyThereError, Requester, SilenceError, next_pause_s
+from libs.bus.requests import NobodyThereError, Requester, SilenceError, pauses_s
 from libs.contracts.errors import InternalError, UnavailableError
 from libs.contracts.messages import Event
 
@@ -94,16 +94,16 @@ class Announcer:
     ) -> Announced:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + deadline_s
-        pause_s = FIRST_PAUSE_S
+        pauses = pauses_s()
         while True:
             try:
                 await self._connection.usable(within_s=deadline - loop.time())
                 return await self._attempt(subject, body, headers, min(ATTEMPT_S, deadline - loop.time()))
             except (NobodyThereError, NotSentError, _RefusedForNowError) as error:
+                pause_s = next(pauses)
                 if loop.time() + pause_s >= deadline:
                     raise UnavailableError("the event could not be stored in time") from error
                 await asyncio.sleep(pause_s)
-                pause_s = next_pause_s(pause_s)
             except (SilenceError, UnavailableError) as error:
                 if loop.time() >= deadline:
                     raise UnavailableError("the event could not be stored in time") from error

@@ -23,6 +23,8 @@ from libs.contracts.messages import ReplyT, Request
 
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 0.5
+LONGEST_REQUEST_PAUSE_S = 0.25
+"""Shorter, because somebody waits: a service that is rolled again and again still has to be met."""
 LEAST_ATTEMPT_S = 0.1
 """No attempt with less time than this: it would turn a sure 503 into an unsure 504."""
 
@@ -107,17 +109,17 @@ class Requester:
     ) -> Msg:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
-        pause_s = FIRST_PAUSE_S
+        pauses = pauses_s(longest_s=LONGEST_REQUEST_PAUSE_S)
         while True:
             try:
                 await self._connection.usable(within_s=deadline - loop.time())
                 return await self.exchange(subject, body, timeout_s=deadline - loop.time())
             except (NobodyThereError, NotSentError):
+                pause_s = next(pauses)
                 if loop.time() + pause_s + LEAST_ATTEMPT_S >= deadline:
                     raise
             metrics.CALL_RETRIES.labels(kind).inc()
             await asyncio.sleep(pause_s)
-            pause_s = next_pause_s(pause_s)
 
     async def _on_answer(self, msg: Msg) -> None:
         answer = self._waiting.get(msg.subject[len(self._prefix) :])
@@ -130,9 +132,12 @@ class Requester:
                 answer.set_exception(UnavailableError("the connection to the bus was cut"))
 
 
-def next_pause_s(pause_s: float) -> float:
-    """Wait longer each time, by chance, so that many callers do not come back together."""
-    return min(LONGEST_PAUSE_S, pause_s * _CHANCE.uniform(1.2, 2.5))
+def pauses_s(*, longest_s: float = LONGEST_PAUSE_S) -> Iterator[float]:
+    """Give the waits between attempts: by chance, so that many callers do not come back together."""
+    limit_s = FIRST_PAUSE_S
+    while True:
+        limit_s = min(longest_s, 2 * limit_s)
+        yield _CHANCE.uniform(FIRST_PAUSE_S, limit_s)
 
 
 def _give_up(answer: asyncio.Future[Msg]) -> None:

@@ -12,7 +12,7 @@ import structlog
 
 from libs.bus.connection import Connection, NotSentError
 from libs.bus.jetstream import ApiError
-from libs.bus.requests import FIRST_PAUSE_S, NobodyThereError, Requester, SilenceError, next_pause_s
+from libs.bus.requests import NobodyThereError, Requester, SilenceError, pauses_s
 from libs.bus.servers import BusRefusedError
 from libs.contracts.errors import UnavailableError
 from libs.contracts.streams import StreamSpec
@@ -77,7 +77,7 @@ class Streams:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _DEADLINE_S
         body = b"" if config is None else msgspec.json.encode(config)
-        pause_s = FIRST_PAUSE_S
+        pauses = pauses_s()
         while True:
             try:
                 await self._connection.usable(within_s=deadline - loop.time())
@@ -92,8 +92,7 @@ class Streams:
                 problem = error.reason_phrase
             if loop.time() >= deadline:
                 raise UnavailableError(f"stream {stream}: {problem}")
-            await asyncio.sleep(pause_s)
-            pause_s = next_pause_s(pause_s)
+            await asyncio.sleep(next(pauses))
 
 
 def _config(spec: StreamSpec) -> dict[str, Any]:

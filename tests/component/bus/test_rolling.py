@@ -56,7 +56,7 @@ async def test_ten_rolls_under_load_lose_no_request(connect: Connect, replicas: 
         for _ in range(50):
             tasks.create_task(load(client, outcomes, stop))
         for _ in range(10):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.2)
             worker = workers.pop(0)
             await worker.stop()
             handled += worker.handled
