@@ -35,6 +35,7 @@ def test_keys_and_addresses_given_to_the_runner_are_not_handed_on() -> None:
         "GROVE_LOG_LEVEL": "debug",
         "GROVE_BIND": "::1",
         "PYTHONUNBUFFERED": "1",
+        "GROVE_STOP_DEADLINE_S": "5",
     }
 
 
