@@ -25,6 +25,7 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 _WRITE_S: Final = 4.0
 _SENDS: Final = 3
+_READ_AT_ONCE: Final = 100
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Nearly all records lack the first two fields. On the embedded store an index on {"$exists": true} is
@@ -104,9 +105,12 @@ class _MongoRecords(Generic[RecordT]):
             return [self._from_document(document) async for document in due.limit(limit)]
 
     async def changed_since(self, instant: datetime) -> AsyncIterator[RecordT]:
-        with store_errors():
-            changed = self._collection.find({"changedDate": {"$gte": instant}}).sort("changedDate", 1)
-            async for document in changed:
+        changed = self._collection.find({"changedDate": {"$gte": instant}}).sort("changedDate", 1)
+        documents: list[Document] | None = None
+        while documents is None or len(documents) == _READ_AT_ONCE:
+            with store_errors():
+                documents = await changed.to_list(_READ_AT_ONCE)
+            for document in documents:
                 yield self._from_document(document)
 
     async def mark_announced(self, record: RecordT) -> None:

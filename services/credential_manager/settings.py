@@ -16,11 +16,11 @@ class Settings:
         doc="First API key, 16 characters or more; another value replaces and revokes the former one.",
     )
     tell_within_s: float = setting(
-        3.0,
+        2.0,
         unit="s",
         minimum=0.1,
         maximum=10,
-        doc="How long a request waits for its events to be durable; with the write, below its timeout of 5.",
+        doc="How long a request waits for its events; with the write, below what callers wait (3 to 5 s).",
     )
     sweep_every_s: float = setting(
         5.0,

@@ -218,6 +218,13 @@ async def test_changes_since_an_instant_are_listed_oldest_first(tokens: TokenRep
     assert [one async for one in tokens.changed_since(change(3).at)] == [token(3), after]
 
 
+async def test_many_changes_are_listed_to_the_last(tokens: TokenRepository) -> None:
+    for number in range(200):
+        await tokens.add(token(number))
+
+    assert [one async for one in tokens.changed_since(START)] == [token(number) for number in range(200)]
+
+
 async def test_only_what_is_told_and_due_is_forgotten(tokens: TokenRepository) -> None:
     untold, told = token(1).deleted(change(1)), token(2).deleted(change(2))
     await tokens.add(untold)

@@ -27,6 +27,7 @@ RecordT = TypeVar("RecordT", bound=Record)
 REPEATED_AT_START: Final = timedelta(minutes=10)
 
 _BATCH: Final = 32
+_POSSIBLE_WITHIN_S: Final = 1.0
 _REPEAT_WITHIN_S: Final = 15.0
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 1.0
@@ -76,22 +77,12 @@ class Announcer:
         Raises:
             UnavailableError: They are not yet; the task goes on trying.
         """
-        if record.announce_from is None:
-            return
-        try:
-            await self._publish(record, within_s=self._pace.tell_within_s)
-        except GroveError as error:
-            self._due.set()
-            raise UnavailableError(
-                "the change is stored, but the transports may not know it yet; repeat the request to be sure"
-            ) from error
-        with suppress(UnavailableError):  # the mark alone is missing: the events are repeated
-            await self._logs[type(record)].mark_announced(record)
+        await self._tell(record, within_s=self._pace.tell_within_s)
 
     async def tell_if_possible(self, record: Record) -> None:
-        """The same, but leave it to the task where it cannot be done now."""
+        """The same for changes that take nothing away: wait briefly, else leave it to the task."""
         with suppress(UnavailableError):
-            await self.tell(record)
+            await self._tell(record, within_s=min(self._pace.tell_within_s, _POSSIBLE_WITHIN_S))
 
     def tell_later(self) -> None:
         """Let the task tell what is due, now."""
@@ -122,6 +113,19 @@ class Announcer:
         with suppress(TimeoutError):
             async with asyncio.timeout(_STOP_S), self._working:
                 return
+
+    async def _tell(self, record: Record, *, within_s: float) -> None:
+        if record.announce_from is None:
+            return
+        try:
+            await self._publish(record, within_s=within_s)
+        except GroveError as error:
+            self._due.set()
+            raise UnavailableError(
+                "the change is stored, but the transports may not know it yet; repeat the request to be sure"
+            ) from error
+        with suppress(UnavailableError):  # the mark alone is missing: the events are repeated
+            await self._logs[type(record)].mark_announced(record)
 
     async def _round(self, since: datetime | None) -> bool:
         """Tell everything that is due, and at a start everything since then; whether all are told."""
