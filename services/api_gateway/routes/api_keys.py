@@ -15,7 +15,7 @@ _TAG = Tag(
 )
 
 _EXAMPLE = {
-    "apiKeyId": "cs8q2n1hqk3s73a1b2d0",
+    "apiKeyId": "2af4e4a9-c92b-4aa3-822d-ba71860161fc",
     "name": "irrigation planner",
     "scope": "write",
     "applications": ["olives"],
@@ -64,7 +64,6 @@ ROUTES = (
             "expiryDate": "2027-11-21T04:00:00Z",
         },
         response_example=_EXAMPLE | {"key": "grove_5tVb0c3nYkQ8hR2wLx7eJm1sPz6uTd4a"},
-        errors={409: "The key could not be created; try again."},
     ),
     Route(
         tag=_TAG,
@@ -75,6 +74,6 @@ ROUTES = (
         summary="Revoke an API key",
         description="It is refused from now on, for good, within a second. Revoking it again is a success.",
         success=204,
-        errors={409: "This key cannot be revoked, or concurrent changes could not be reconciled."},
+        errors={409: "It is the key of GROVE_ADMIN_KEY, or concurrent changes could not be reconciled."},
     ),
 )

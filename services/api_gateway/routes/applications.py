@@ -40,10 +40,9 @@ _EXAMPLE = {
 _SHOWN = {"displayName": "Olive grove", "description": "Trees and the valves that water them"}
 _SHOWN_VERSION = {"displayName": "First planting", "description": ""}
 _NAME_TAKEN = "The name is taken already."
-_CONFIG_EXAMPLE = {"epmx": {"kaa": {"applications": {"olives": {"metadata-keys": ["model", "mac"]}}}}}
-_VERSION_CONFIG_EXAMPLE = {
-    "epmx": {"kaa": {"applications": {"olives": {"versions": {"olives-v1": {"metadata-keys": ["model"]}}}}}}
-}
+_KEYS = {"metadata-keys": {"model": {"write-enabled": True}, "mac": {"write-enabled": False}}}
+_CONFIG_EXAMPLE = {"epmx": {"kaa": {"applications": {"olives": _KEYS}}}}
+_VERSION_CONFIG_EXAMPLE = {"epmx": {"kaa": {"applications": {"olives": {"versions": {"olives-v1": _KEYS}}}}}}
 
 ROUTES = (
     Route(
@@ -92,7 +91,6 @@ ROUTES = (
         description="Changes what people see; fields that are left out stay as they are.",
         request_example=_SHOWN,
         response_example=_EXAMPLE,
-        errors={409: "Somebody else changed it at the same moment; try again."},
     ),
     Route(
         tag=_TAG,
@@ -151,7 +149,6 @@ ROUTES = (
         description="Changes what people see; fields that are left out stay as they are.",
         request_example=_SHOWN_VERSION,
         response_example=_VERSION_EXAMPLE,
-        errors={409: "Somebody else changed it at the same moment; try again."},
     ),
     Route(
         tag=_TAG,
@@ -183,11 +180,11 @@ ROUTES = (
         scope=Scope.WRITE,
         fixed=("version_name",),
         summary="Replace an application's configuration",
-        description="`epmx` takes `metadata-keys`, the keys devices may write; `kpc` takes "
-        "`allowed-extension-instances`. The change is felt without a restart.",
+        description="`epmx` takes `metadata-keys`: the keys devices may read, and which of them they may "
+        "write. `kpc` takes `allowed-extension-instances`, an array of `epmx`, `dcx`, ... Without them "
+        "everything is allowed. The change is felt without a restart.",
         request_example=_CONFIG_EXAMPLE,
         response_example=_CONFIG_EXAMPLE,
-        errors={409: "Somebody else changed it at the same moment; try again."},
     ),
     Route(
         tag=_CONFIGS,
@@ -209,6 +206,5 @@ ROUTES = (
         description="As for the application, for one version of it alone.",
         request_example=_VERSION_CONFIG_EXAMPLE,
         response_example=_VERSION_CONFIG_EXAMPLE,
-        errors={409: "Somebody else changed it at the same moment; try again."},
     ),
 )

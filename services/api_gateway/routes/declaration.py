@@ -160,10 +160,10 @@ class Route:
     def all_errors(self) -> Mapping[int, str]:
         """Every status it may answer besides success, with the reason, in order."""
         found = errors_of(
+            method=self.method,
             parameters=self.parameters,
-            has_body=self.has_body,
-            max_body_bytes=self.max_body_bytes,
-            media_type=self.document.media_type if self.document else None,
+            max_body_bytes=self.max_body_bytes if self.has_body else None,
+            media_type=self.document.media_type if self.document else "application/json",
         )
         return dict(sorted({**found, **self.errors}.items()))
 

@@ -32,11 +32,11 @@ ROUTES = (
         operation=contract.LIST_ENDPOINTS,
         scope=Scope.READ,
         summary="List endpoints",
-        description="A page of the endpoints the API key may see. Metadata is there only with "
-        "`include=metadata`. `totalElements` counts all that match (exact up to 10,000 when filtered).",
+        description="A page of the endpoints the API key may see; unknown names match nothing. Metadata is "
+        "there only with `include=metadata`. `totalElements` counts all that match (exact up to 10,000 when filtered).",
         ignored=_IGNORED,
         response_example={"content": [_EXAMPLE], "totalElements": 1},
-        errors={404: "The application or version named in the query does not exist."},
+        errors={413: "The page with its metadata would be above 768 KiB; ask for fewer endpoints."},
     ),
     Route(
         tag=_TAG,
@@ -97,13 +97,10 @@ ROUTES = (
         operation=contract.PUT_ENDPOINT_VERSION,
         scope=Scope.WRITE,
         summary="Move an endpoint to another version",
-        description="To another version of the same application; a device that speaks with another version "
-        "moves by itself.",
+        description="To another version of the same application (of another one: 400); a device that speaks "
+        "with another version moves by itself.",
         request_example={"name": "olives-v1"},
         response_example=_AT,
-        errors={
-            404: "The endpoint or the application version does not exist.",
-            409: "The version belongs to another application.",
-        },
+        errors={404: "The endpoint or the application version does not exist."},
     ),
 )

@@ -17,10 +17,21 @@ _ALWAYS = {
 
 
 def errors_of(
-    *, parameters: Iterable[Parameter], has_body: bool, max_body_bytes: int, media_type: str | None
+    *, method: str, parameters: Iterable[Parameter], max_body_bytes: int | None, media_type: str
 ) -> dict[int, str]:
-    """Tell the statuses below and above success that follow from parameters and body."""
+    """Tell the statuses besides success that follow from what a route takes.
+
+    Args:
+        method: A change can lose against another; an answer can be too large.
+        parameters: Of path, query and headers.
+        max_body_bytes: Largest body; None = it takes none.
+        media_type: The Content-Type of the body.
+    """
     found = dict(_ALWAYS)
+    if method == "GET":
+        found[413] = "The answer would be above 768 KiB; ask for less at a time."
+    else:
+        found[409] = "Concurrent changes could not be reconciled; try again."
     names = {parameter.name for parameter in parameters}
     if any(parameter.place is Place.PATH for parameter in parameters):
         found[404] = "What the path names does not exist."
@@ -28,8 +39,8 @@ def errors_of(
         found[NOT_MODIFIED] = "Unchanged since the entity tag in If-None-Match."
     if "If-Match" in names:
         found[412] = "Changed since the entity tag in If-Match."
-    if has_body:
+    if max_body_bytes is not None:
         found[408] = "The body did not arrive in time."
         found[413] = f"The body has more than {max_body_bytes // 1024} KiB."
-        found[415] = f"The Content-Type is not {media_type or 'application/json'}."
+        found[415] = f"The Content-Type is not {media_type}."
     return found

@@ -42,7 +42,6 @@ _PATCH: Mapping[str, Any] = {
     },
 }
 _EXAMPLE = {"description": "Third row, by the well", "model": "BFG 9000"}
-_BUSY = {409: "Concurrent changes could not be reconciled; try again."}
 
 ROUTES = (
     Route(
@@ -67,7 +66,6 @@ ROUTES = (
         success=204,
         document=Document(schema=_OBJECT, kind=dict),
         request_example=_EXAMPLE,
-        errors=_BUSY,
     ),
     Route(
         tag=_TAG,
@@ -81,7 +79,7 @@ ROUTES = (
         success=204,
         document=Document(schema=_PATCH, kind=list, media_type="application/json-patch+json"),
         request_example=[{"op": "replace", "path": "/model", "value": "BFG 9000"}],
-        errors=_BUSY | {422: "The patch is well formed and cannot be applied to this metadata."},
+        errors={422: "The patch is well formed and cannot be applied to this metadata."},
     ),
     Route(
         tag=_TAG,
@@ -106,7 +104,6 @@ ROUTES = (
         success=204,
         document=Document(schema=_ANY),
         request_example="BFG 9000",
-        errors=_BUSY,
     ),
     Route(
         tag=_TAG,
@@ -117,7 +114,7 @@ ROUTES = (
         summary="Delete a metadata key",
         description="Removes one key and its value.",
         success=204,
-        errors=_BUSY | {404: "The endpoint, or this key of it, does not exist."},
+        errors={404: "The endpoint, or this key of it, does not exist."},
     ),
     Route(
         tag=_TAG,

@@ -14,7 +14,7 @@ _TAG = Tag(
     "they can be rotated without a gap. Changes are felt within a second.",
 )
 
-_ID = "cs8q0f1hqk3s73a1b2c0"
+_ID = "9c8836ca-505f-4fcb-aeaa-d39e13b6a3f1"
 
 ROUTES = (
     Route(
@@ -57,7 +57,7 @@ ROUTES = (
             "applicationName": "olives",
             "status": "Inactive",
         },
-        errors={409: "The token is taken already in this application, or the endpoint is in another one."},
+        errors={409: "The token is taken already in this application, or the endpoint has too many."},
     ),
     Route(
         tag=_TAG,
@@ -81,6 +81,5 @@ ROUTES = (
         summary="Delete a token",
         description="Forgets the token; a device that still uses it is refused.",
         success=204,
-        errors={409: "Concurrent changes could not be reconciled; try again."},
     ),
 )

@@ -105,6 +105,7 @@ def test_the_errors_that_can_happen_are_declared(route: Route) -> None:
     assert list(statuses) == sorted(statuses)
     assert {400, 401, 403, 500, 503, 504} <= statuses.keys()
     assert ({408, 413, 415} <= statuses.keys()) == route.has_body
+    assert (409 in statuses) == (route.method != "GET")
     if placeholders_of(route):
         assert 404 in statuses
     assert all(reason.endswith(".") for reason in statuses.values())

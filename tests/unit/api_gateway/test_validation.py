@@ -29,6 +29,7 @@ class Tree(Struct, rename="camel"):
     watered: bool | UnsetType = UNSET
     notes: dict[str, Any] = {}
     places: tuple[str, ...] | None = None
+    label: str | int = ""
 
 
 def problems_of(value: object, wanted: Any = Tree) -> dict[str, str]:  # noqa: ANN401 - a type expression
@@ -48,6 +49,10 @@ def test_a_body_that_fits_becomes_its_struct() -> None:
     tree = conform(body, Tree)
 
     assert tree == Tree("a", olives=[Olive(Colour.GREEN, 2.0)], places=("x",), notes={"n": [1]})
+
+
+def test_null_passes_where_it_is_allowed() -> None:
+    assert conform({"treeName": "a", "height": None, "places": None}, Tree) == Tree("a")
 
 
 @pytest.mark.parametrize(
