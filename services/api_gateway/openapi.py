@@ -135,6 +135,8 @@ def _parameter(parameter: Parameter) -> Schema:
         "required": parameter.required,
         "schema": schema,
     }
+    if parameter.pattern is not None:
+        schema["pattern"] = parameter.pattern
     if schema.get("type") == "array":
         found |= {"style": "form", "explode": False}
     if parameter.place is not Place.PATH and not parameter.required and parameter.default not in (None, ()):
@@ -206,7 +208,7 @@ def _links(route: Route, routes: Sequence[Route]) -> Schema:
     return {
         each.operation_id: {"operationId": each.operation_id, "parameters": filled}
         for each in routes
-        if each.path.startswith(route.location.path) and set(_PLACEHOLDER.findall(each.path)) == set(filled)
+        if set(_PLACEHOLDER.findall(each.path)) == set(filled)
     }
 
 

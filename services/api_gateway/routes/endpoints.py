@@ -33,10 +33,14 @@ ROUTES = (
         scope=Scope.READ,
         summary="List endpoints",
         description="A page of the endpoints the API key may see; unknown names match nothing. Metadata is "
-        "there only with `include=metadata`. `totalElements` counts all that match (exact up to 10,000 when filtered).",
+        "there only with `include=metadata`. `totalElements` counts all that match (exact up to 10,000 when "
+        "filtered).",
         ignored=_IGNORED,
         response_example={"content": [_EXAMPLE], "totalElements": 1},
-        errors={413: "The page with its metadata would be above 768 KiB; ask for fewer endpoints."},
+        errors={
+            404: "The `applicationVersionName` cannot be the name of a version.",
+            413: "The page with its metadata would be above 768 KiB; ask for fewer endpoints.",
+        },
     ),
     Route(
         tag=_TAG,

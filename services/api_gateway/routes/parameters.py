@@ -52,6 +52,13 @@ _EXAMPLES: Mapping[str, Any] = {
     "If-Match": '"6f1c"',
     "If-None-Match": '"6f1c"',
 }
+_PATTERNS = {
+    "applicationName": "^[a-z0-9_-]{1,256}$",
+    "versionName": "^[a-z0-9_-]{1,256}-[a-z0-9]{1,256}$",
+    "serviceInstanceName": "^[a-z0-9_-]{1,64}$",
+    "endpointId": "^[a-zA-Z0-9._~-]{1,256}$",
+    "key": "^[a-zA-Z0-9_]{1,256}$",
+}
 
 
 class Place(Enum):
@@ -74,6 +81,7 @@ class Parameter:
         default: Value when it is not given; ``NODEFAULT`` when it must be.
         description: What it does.
         example: A value that works; None = the schema says enough.
+        pattern: What names look like, for documentation: the owner holds them to it.
     """
 
     name: str
@@ -83,6 +91,7 @@ class Parameter:
     default: Any
     description: str
     example: Any
+    pattern: str | None
 
     @property
     def required(self) -> bool:
@@ -127,4 +136,5 @@ def _parameter(info: msgspec.structs.FieldInfo, placeholders: Sequence[str], tex
         default=info.default,
         description=text or _TEXTS.get(name, ""),
         example=_EXAMPLES.get(name),
+        pattern=_PATTERNS.get(name) if info.default is NODEFAULT or place is Place.PATH else None,
     )
