@@ -31,6 +31,7 @@ from services.endpoint_register.mongo import (
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.settings import Settings
 from services.endpoint_register.usecases.announcing import Announcer
+from services.endpoint_register.usecases.changing import EndpointChanges
 from services.endpoint_register.usecases.sweeping import Pace, Sweeper
 
 _TOKEN_LENGTH: Final = 24
@@ -105,7 +106,13 @@ async def assemble(store: Store, bus: Bus) -> tuple[Parts, Announcer]:
     await whitelists.follow(bus)
     events = BusEventPublisher(bus)
     announcer = Announcer(endpoints=endpoints, listing=listing, events=events)
-    turns: KeyedQueue[str] = KeyedQueue(max_waiting_per_key=_MAX_IN_LINE)
+    entropy = SystemEntropy()
+    changing = EndpointChanges(
+        endpoints=endpoints,
+        turns=KeyedQueue[str](max_waiting_per_key=_MAX_IN_LINE),
+        announcing=announcer,
+        entropy=entropy,
+    )
     parts = Parts(
         endpoints=endpoints,
         listing=listing,
@@ -114,10 +121,10 @@ async def assemble(store: Store, bus: Bus) -> tuple[Parts, Announcer]:
         credentials=BusCredentials(bus),
         events=events,
         whitelists=whitelists,
-        turns=turns,
+        changing=changing,
         announcing=announcer,
         clock=clock,
-        entropy=SystemEntropy(),
+        entropy=entropy,
     )
     return parts, announcer
 

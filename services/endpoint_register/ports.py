@@ -20,6 +20,12 @@ from services.endpoint_register.domain.whitelist import Whitelist
 
 T = TypeVar("T")
 
+Change = Callable[[Endpoint], Endpoint | None]
+"""From an endpoint to the changed one, or None when nothing would change; what it raises refuses it.
+
+It may be called again after a lost race, and what it gave before is then forgotten.
+"""
+
 
 class Clock(Protocol):
     """What time it is."""
@@ -207,6 +213,13 @@ class Announcing(Protocol):
         """Publish the events in this endpoint's outbox soon; never waits, never fails."""
 
 
+class Changing(Protocol):
+    """Writes changes of endpoints; see the module of that name among the use cases."""
+
+    async def change(self, endpoint_id: EndpointId, change: Change) -> Endpoint:
+        """Apply a change to the endpoint as it is at that moment, and let its events be published."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """All of the above, as the use cases are given it."""
@@ -218,7 +231,7 @@ class Parts:
     credentials: Credentials
     events: EventPublisher
     whitelists: Whitelists
-    turns: Turns
+    changing: Changing
     announcing: Announcing
     clock: Clock
     entropy: Entropy

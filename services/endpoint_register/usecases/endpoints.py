@@ -44,7 +44,7 @@ from services.endpoint_register.domain.listing import (
 )
 from services.endpoint_register.domain.metadata import Metadata, check_metadata
 from services.endpoint_register.ports import Parts
-from services.endpoint_register.usecases.changing import change_endpoint, find_ready
+from services.endpoint_register.usecases.changing import find_ready
 from services.endpoint_register.usecases.removing import discard
 from services.endpoint_register.usecases.scope import application_named_in, check_open, check_scope
 
@@ -151,7 +151,7 @@ async def _move(
             return None
         return before.moved(target, at=parts.clock.now(), correlation_id=correlation_id)
 
-    moved = await change_endpoint(endpoint_id, change, parts=parts)
+    moved = await parts.changing.change(endpoint_id, change)
     await parts.listing.put(listed(moved))
     return moved
 

@@ -27,7 +27,7 @@ from services.endpoint_register.domain.metadata import (
 )
 from services.endpoint_register.domain.patch import apply_patch, parse_patch
 from services.endpoint_register.ports import Parts
-from services.endpoint_register.usecases.changing import change_endpoint, find_ready
+from services.endpoint_register.usecases.changing import find_ready
 from services.endpoint_register.usecases.scope import check_scope, find_application
 
 
@@ -118,7 +118,7 @@ async def change_metadata(
     Raises:
         BadRequestError: What ``rewrite`` gave may not be stored.
         PayloadTooLargeError: It has more than 256 KiB or 1,000 keys.
-        GroveError: What ``rewrite`` or :func:`.changing.change_endpoint` raised.
+        GroveError: What ``rewrite`` or :meth:`.EndpointChanges.change` raised.
     """
 
     def change(before: Endpoint) -> Endpoint | None:
@@ -130,7 +130,7 @@ async def change_metadata(
         now = parts.clock.now()
         return before.with_metadata(metadata, difference, at=now, correlation_id=correlation_id)
 
-    return await change_endpoint(endpoint_id, change, parts=parts)
+    return await parts.changing.change(endpoint_id, change)
 
 
 async def _rewrite(

@@ -10,7 +10,6 @@ from libs.contracts.errors import NotFoundError
 from libs.contracts.ids import EndpointId
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.ports import Parts
-from services.endpoint_register.usecases.changing import change_endpoint
 from services.endpoint_register.usecases.scope import check_scope
 
 _PUBLISH_S = 3.0
@@ -42,8 +41,8 @@ async def remove_endpoint(endpoint: Endpoint, *, correlation_id: str, parts: Par
         await discard(endpoint, parts=parts)
         return
     if endpoint.state is EndpointState.READY:
-        endpoint = await change_endpoint(
-            endpoint.id, lambda before: before.deleted(correlation_id=correlation_id), parts=parts
+        endpoint = await parts.changing.change(
+            endpoint.id, lambda before: before.deleted(correlation_id=correlation_id)
         )
     await parts.credentials.delete_tokens(endpoint.id)
     await parts.listing.drop(endpoint.id, incarnation=endpoint.incarnation)

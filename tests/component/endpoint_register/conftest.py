@@ -34,6 +34,7 @@ from services.endpoint_register.bus_api import serve
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.announcing import Announcer
 from services.endpoint_register.usecases.sweeping import Pace, Sweeper
+from tests.support.rest import Json
 from tests.support.servers import (
     NatsServer,
     StoreServer,
@@ -68,9 +69,7 @@ class StandInCredentials:
     async def on_delete(self, request: DeleteEndpointTokens) -> EmptyReply:
         if self.refusal is not None and self.refusal.retried:
             raise self.refusal
-        self.tokens = {
-            key: holder for key, holder in self.tokens.items() if holder != request.endpoint_id
-        }
+        self.tokens = {key: holder for key, holder in self.tokens.items() if holder != request.endpoint_id}
         return EmptyReply(status_code=204)
 
     def of(self, endpoint_id: str) -> list[str]:
@@ -97,7 +96,7 @@ class Client:
     bus: Bus
     heard: list[tuple[AnyEventType, Any]] = field(default_factory=list)
 
-    async def ask(self, operation: AnyOperation, request: Request) -> Any:
+    async def ask(self, operation: AnyOperation, request: Request) -> Json:
         reply: Reply = await self.bus.request(
             operation.subject(self.bus.subjects), request, operation.reply, timeout_s=10
         )
@@ -116,7 +115,7 @@ class Client:
 
             await self.bus.listen(kind.subject(self.bus.subjects), kind.event, keep)
 
-    async def new_version(self, suffix: str = "v1", **limits: Any) -> str:
+    async def new_version(self, suffix: str = "v1", **limits: Json) -> str:
         created = await self.ask(
             tekton.CREATE_APPLICATION, tekton.CreateApplication(body=tekton.NewApplication(), **limits)
         )
@@ -129,7 +128,7 @@ class Client:
         name: str = version.body.name
         return name
 
-    async def new_endpoint(self, version: str, **fields: Any) -> epr.CreatedEndpoint:
+    async def new_endpoint(self, version: str, **fields: Json) -> epr.CreatedEndpoint:
         body = epr.NewEndpoint(app_version=epr.AppVersionRef(name=version), **fields)
         reply = await self.ask(epr.CREATE_ENDPOINT, epr.CreateEndpoint(body=body))
         created: epr.CreatedEndpoint = reply.body
@@ -176,10 +175,10 @@ async def client(nats: NatsServer, root: str) -> AsyncIterator[Client]:
 async def credentials(client: Client) -> StandInCredentials:
     stand_in = StandInCredentials()
     subjects = client.bus.subjects
-    for operation, handler in ((STORE_TOKEN, stand_in.on_store), (DELETE_ENDPOINT_TOKENS, stand_in.on_delete)):
-        await client.bus.serve(
-            operation.subject(subjects), operation.request, handler, queue=operation.instance
-        )
+    await client.bus.serve(STORE_TOKEN.subject(subjects), StoreToken, stand_in.on_store, queue="credentials")
+    await client.bus.serve(
+        DELETE_ENDPOINT_TOKENS.subject(subjects), DeleteEndpointTokens, stand_in.on_delete, queue="credentials"
+    )
     return stand_in
 
 

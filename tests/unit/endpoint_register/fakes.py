@@ -1,0 +1,381 @@
+"""The world of endpoint-register in memory; each fake keeps what its port promises, and can be made to fail.
+
+The repositories are held to the same contract as the real ones in tests/contract.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from libs.bus import KeyedQueue
+from libs.contracts.errors import ConflictError, GroveError, UnavailableError
+from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
+from libs.contracts.messages import Event
+from libs.contracts.subjects import EventType
+from services.endpoint_register.domain.application import Application
+from services.endpoint_register.domain.configuration import EPMX, Configuration
+from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
+from services.endpoint_register.domain.listing import Listed, Range
+from services.endpoint_register.domain.whitelist import Whitelist, whitelist_of
+from services.endpoint_register.ports import Parts
+from services.endpoint_register.usecases.changing import EndpointChanges
+
+Hook = Callable[[], Awaitable[None]]
+
+START = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
+
+
+async def nothing() -> None:
+    """Happen, and change nothing."""
+
+
+@dataclass
+class ManualClock:
+    """Stands still until it is moved."""
+
+    at: datetime = START
+
+    def now(self) -> datetime:
+        return self.at
+
+    def pass_s(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+class CountingEntropy:
+    """Chance that is none: everything is numbered."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+        self.octet = 0
+
+    def attempt(self) -> str:
+        return f"attempt{next(self._numbers)}"
+
+    def endpoint_id(self) -> EndpointId:
+        return EndpointId(f"generated-{next(self._numbers)}")
+
+    def token_value(self) -> str:
+        return f"token{next(self._numbers):019}"
+
+    def octets(self, count: int) -> bytes:
+        self.octet += 1
+        return bytes([self.octet]) * count
+
+    def pause_s(self, attempt: int) -> float:
+        return 0.0
+
+
+class InMemoryEndpointRepository:
+    """Others may be let in before an insert or a compare-and-set; what they change makes the latter lose."""
+
+    def __init__(self, *, clock: ManualClock) -> None:
+        self._clock = clock
+        self.kept: dict[EndpointId, Endpoint] = {}
+        self.due: dict[EndpointId, datetime] = {}
+        self.before_add: Hook = nothing
+        self.before_replace: Callable[[Endpoint], None] = lambda _endpoint: None
+        self.failure: GroveError | None = None
+        self.writes = 0
+
+    async def add(self, endpoint: Endpoint) -> bool:
+        self._check()
+        await self.before_add()
+        kept = self.kept.setdefault(endpoint.id, endpoint)
+        if kept.incarnation == endpoint.incarnation:
+            self.due[endpoint.id] = self._clock.now()
+        return kept.incarnation == endpoint.incarnation
+
+    async def find(
+        self, endpoint_id: EndpointId, *, metadata: bool = True, outbox: bool = False
+    ) -> Endpoint | None:
+        self._check()
+        await asyncio.sleep(0)
+        endpoint = self.kept.get(endpoint_id)
+        return None if endpoint is None else _seen(endpoint, metadata=metadata, outbox=outbox)
+
+    async def find_many(self, endpoint_ids: Sequence[EndpointId], *, metadata: bool) -> list[Endpoint]:
+        found = (self.kept.get(endpoint_id) for endpoint_id in endpoint_ids)
+        return [_seen(each, metadata=metadata, outbox=False) for each in found if each is not None]
+
+    async def replace(self, before: Endpoint, after: Endpoint) -> bool:
+        self._check()
+        self.before_replace(before)
+        kept = self.kept.get(before.id)
+        if kept is None or (kept.seq, kept.incarnation) != (before.seq, before.incarnation):
+            return False
+        gained = tuple(entry for entry in after.outbox if entry.seq > before.seq)
+        metadata = kept.metadata if after.metadata is before.metadata else after.metadata
+        self.kept[before.id] = replace(after, metadata=metadata, outbox=(*kept.outbox, *gained))
+        self.due.setdefault(before.id, self._clock.now())
+        self.writes += 1
+        return True
+
+    async def forget_told(self, told: Sequence[tuple[Endpoint, int]]) -> None:
+        self._check()
+        for endpoint, last in told:
+            kept = self.kept.get(endpoint.id)
+            if kept is None or kept.state is not endpoint.state or kept.incarnation != endpoint.incarnation:
+                continue
+            left = tuple(entry for entry in kept.outbox if entry.seq > last)
+            self.kept[endpoint.id] = replace(kept, outbox=left)
+            if kept.seq == last:
+                self.due.pop(endpoint.id, None)
+
+    async def remove(self, endpoint: Endpoint) -> None:
+        self._check()
+        kept = self.kept.get(endpoint.id)
+        if kept is not None and (kept.incarnation, kept.state) == (endpoint.incarnation, endpoint.state):
+            del self.kept[endpoint.id]
+            self.due.pop(endpoint.id, None)
+
+    async def at_version(self, version: AppVersionName, *, limit: int) -> list[EndpointId]:
+        return [each.id for each in self.kept.values() if each.version == version][:limit]
+
+    async def metadata_keys(self, version: AppVersionName) -> list[str]:
+        there = [
+            each
+            for each in self.kept.values()
+            if each.version == version and each.state is EndpointState.READY
+        ]
+        return sorted({key for each in there for key in each.metadata})
+
+    async def unfinished(self, *, before: datetime) -> AsyncIterator[Endpoint]:
+        self._check()
+        for endpoint_id in sorted(self.due, key=lambda each: self.due[each]):
+            if self.due[endpoint_id] < before:
+                yield _seen(self.kept[endpoint_id], metadata=False, outbox=True)
+
+    def _check(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+def _seen(endpoint: Endpoint, *, metadata: bool, outbox: bool) -> Endpoint:
+    return replace(
+        endpoint,
+        metadata=endpoint.metadata if metadata else {},
+        outbox=endpoint.outbox if outbox else (),
+    )
+
+
+class InMemoryEndpointListing:
+    def __init__(self) -> None:
+        self.lines: dict[EndpointId, Listed] = {}
+        self.failure: GroveError | None = None
+        self.before_put: Hook = nothing
+
+    async def put(self, line: Listed) -> None:
+        await self.before_put()
+        if self.failure is not None:
+            raise self.failure
+        self.lines[line.endpoint_id] = line
+
+    async def drop(self, endpoint_id: EndpointId, *, incarnation: str) -> None:
+        line = self.lines.get(endpoint_id)
+        if line is not None and line.incarnation == incarnation:
+            del self.lines[endpoint_id]
+
+    async def page(self, part: Range, *, offset: int, limit: int) -> list[Listed]:
+        return self._within(part)[offset : offset + limit]
+
+    async def count(self, part: Range) -> int:
+        return len(self._within(part))
+
+    def _within(self, part: Range) -> list[Listed]:
+        lines = [line for line in self.lines.values() if line.keys[part.key].startswith(part.prefix)]
+        return sorted(lines, key=lambda line: line.keys[part.key], reverse=part.descending)
+
+
+class InMemoryApplicationRepository:
+    """``lost_answers`` of the next compare-and-sets are carried out and reported as lost races."""
+
+    def __init__(self) -> None:
+        self.kept: dict[ApplicationName, Application] = {}
+        self.lost_answers = 0
+
+    async def add(self, application: Application) -> bool:
+        return self.kept.setdefault(application.name, application).attempt == application.attempt
+
+    async def find(self, name: ApplicationName) -> Application | None:
+        return self.kept.get(name)
+
+    async def all(self, names: Sequence[str] | None) -> list[Application]:
+        found = [each for each in self.kept.values() if names is None or each.name in names]
+        return sorted(found, key=lambda each: (each.shown.created_at, each.name))
+
+    async def replace(self, before: Application, after: Application) -> bool:
+        kept = self.kept.get(before.name)
+        if kept is None or (kept.revision, kept.attempt) != (before.revision, before.attempt):
+            return False
+        self.kept[before.name] = after
+        self.lost_answers -= 1
+        return self.lost_answers < 0
+
+    async def remove(self, application: Application) -> None:
+        kept = self.kept.get(application.name)
+        if kept is not None and kept.attempt == application.attempt:
+            del self.kept[application.name]
+
+    async def unfinished(self, *, before: datetime) -> list[Application]:
+        return [
+            each
+            for each in await self.all(None)
+            if each.unfinished_since is not None and each.unfinished_since < before
+        ]
+
+
+class InMemoryConfigurationRepository:
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str, str | None], Configuration] = {}
+
+    async def put(
+        self,
+        configuration: Configuration,
+        *,
+        service: str,
+        application: ApplicationName,
+        version: AppVersionName | None,
+    ) -> None:
+        self.kept[service, application, version] = configuration
+
+    async def find(
+        self, *, service: str, application: ApplicationName, version: AppVersionName | None
+    ) -> Configuration | None:
+        return self.kept.get((service, application, version))
+
+    async def effective(self, version: AppVersionName, *, service: str) -> Configuration | None:
+        application = version.rpartition("-")[0]
+        own = self.kept.get((service, application, version))
+        return own if own is not None else self.kept.get((service, application, None))
+
+    async def remove(self, *, application: ApplicationName, version: AppVersionName | None) -> None:
+        self.kept = {
+            place: kept
+            for place, kept in self.kept.items()
+            if place[1] != application or version not in {None, place[2]}
+        }
+
+
+@dataclass
+class InMemoryCredentials:
+    """``refusal`` answers a request that changed nothing, ``lost_answer`` one that took effect.
+
+    The tokens of endpoints in ``stuck`` cannot be deleted.
+    """
+
+    tokens: dict[tuple[str, str], str] = field(default_factory=dict)
+    refusal: GroveError | None = None
+    lost_answer: GroveError | None = None
+    stuck: set[str] = field(default_factory=set)
+
+    async def store_token(self, token: str, *, endpoint_id: EndpointId, application: ApplicationName) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        if self.tokens.setdefault((application, token), endpoint_id) != endpoint_id:
+            raise ConflictError("the token is taken")
+        if self.lost_answer is not None:
+            raise self.lost_answer
+
+    async def delete_tokens(self, endpoint_id: EndpointId) -> None:
+        if self.refusal is not None and self.refusal.status_code >= 500:
+            raise self.refusal
+        if endpoint_id in self.stuck:
+            raise UnavailableError("away")
+        self.tokens = {key: holder for key, holder in self.tokens.items() if holder != endpoint_id}
+
+
+@dataclass
+class RecordingPublisher:
+    """Keeps every message id once, as the stream does."""
+
+    published: dict[str, tuple[EventType[Any], Event]] = field(default_factory=dict)
+    attempts: list[str] = field(default_factory=list)
+    failure: GroveError | None = None
+
+    async def publish(
+        self, kind: EventType[Any], event: Event, *, message_id: str, deadline_s: float
+    ) -> None:
+        await asyncio.sleep(0)
+        self.attempts.append(message_id)
+        if self.failure is not None:
+            raise self.failure
+        self.published.setdefault(message_id, (kind, event))
+
+    def forget(self) -> None:
+        self.published.clear()
+        self.attempts.clear()
+
+    def names(self) -> list[str]:
+        return [kind.name for kind, _ in self.published.values()]
+
+
+class DirectWhitelists:
+    """Asks every time."""
+
+    def __init__(self, configurations: InMemoryConfigurationRepository) -> None:
+        self._configurations = configurations
+        self.forgotten: list[tuple[str, str | None]] = []
+
+    async def of(self, version: AppVersionName) -> Whitelist:
+        return whitelist_of(await self._configurations.effective(version, service=EPMX))
+
+    def forget(self, application: ApplicationName, version: AppVersionName | None) -> None:
+        self.forgotten.append((application, version))
+
+
+class OfferBox:
+    """Takes offers and publishes nothing."""
+
+    def __init__(self) -> None:
+        self.offered: list[Endpoint] = []
+
+    def offer(self, endpoint: Endpoint) -> None:
+        self.offered.append(endpoint)
+
+
+@dataclass
+class World:
+    """All fakes, and the parts made of them."""
+
+    clock: ManualClock = field(default_factory=ManualClock)
+    entropy: CountingEntropy = field(default_factory=CountingEntropy)
+    listing: InMemoryEndpointListing = field(default_factory=InMemoryEndpointListing)
+    applications: InMemoryApplicationRepository = field(default_factory=InMemoryApplicationRepository)
+    configurations: InMemoryConfigurationRepository = field(default_factory=InMemoryConfigurationRepository)
+    credentials: InMemoryCredentials = field(default_factory=InMemoryCredentials)
+    events: RecordingPublisher = field(default_factory=RecordingPublisher)
+    announcing: OfferBox = field(default_factory=OfferBox)
+
+    def __post_init__(self) -> None:
+        self.endpoints = InMemoryEndpointRepository(clock=self.clock)
+        self.whitelists = DirectWhitelists(self.configurations)
+        self.parts = self.replica()
+
+    def replica(self) -> Parts:
+        """Parts of one more replica: the same world, a line of its own."""
+        changing = EndpointChanges(
+            endpoints=self.endpoints,
+            turns=KeyedQueue[str](),
+            announcing=self.announcing,
+            entropy=self.entropy,
+        )
+        return Parts(
+            endpoints=self.endpoints,
+            listing=self.listing,
+            applications=self.applications,
+            configurations=self.configurations,
+            credentials=self.credentials,
+            events=self.events,
+            whitelists=self.whitelists,
+            changing=changing,
+            announcing=self.announcing,
+            clock=self.clock,
+            entropy=self.entropy,
+        )
+
+    def metadata_of(self, endpoint_id: str) -> Mapping[str, object]:
+        return self.endpoints.kept[EndpointId(endpoint_id)].metadata

@@ -1,0 +1,145 @@
+"""The outbox: what is written is published, once as far as the stream sees, and in order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from libs.contracts.applications import CreateVersion, NewAppVersion
+from libs.contracts.endpoints import AppVersionRef, PutEndpointVersion, PutMetadataKey
+from libs.contracts.errors import UnavailableError
+from libs.contracts.ids import EndpointId
+from services.endpoint_register.domain.listing import Order, range_of
+from services.endpoint_register.usecases import announcing
+from services.endpoint_register.usecases.announcing import Announcer
+from services.endpoint_register.usecases.endpoints import put_endpoint_version
+from services.endpoint_register.usecases.metadata import put_metadata_key
+from services.endpoint_register.usecases.sweeping import Pace, Sweeper
+from services.endpoint_register.usecases.versions import create_version
+from tests.unit.endpoint_register.conftest import NewTwin
+from tests.unit.endpoint_register.fakes import World
+
+PACE = Pace(every_s=1, outbox_after_s=5, creating_after_s=60)
+
+
+@pytest.fixture
+async def announcer(world: World) -> AsyncIterator[Announcer]:
+    announcer = Announcer(endpoints=world.endpoints, listing=world.listing, events=world.events)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(announcer.run())
+        yield announcer
+        task.cancel()
+
+
+async def change(world: World, endpoint_id: str, *values: int) -> None:
+    for value in values:
+        await put_metadata_key(
+            PutMetadataKey(endpoint_id=endpoint_id, key="n", payload=str(value).encode()), parts=world.parts
+        )
+
+
+async def test_what_is_offered_is_published_in_order_and_forgotten(
+    world: World, new_twin: NewTwin, announcer: Announcer
+) -> None:
+    twin = await new_twin()
+    await change(world, twin.id, 1, 2, 3)
+
+    for offered in world.announcing.offered:
+        announcer.offer(offered)
+    await announcer.stop()
+
+    assert world.events.attempts == [f"{twin.incarnation}-{seq}" for seq in (1, 2, 3, 4)]
+    assert world.endpoints.kept[twin.id].outbox == ()
+    assert twin.id not in world.endpoints.due
+
+
+async def test_what_is_written_meanwhile_stays(world: World, new_twin: NewTwin, announcer: Announcer) -> None:
+    twin = await new_twin()
+    await change(world, twin.id, 1)
+    announcer.offer(world.announcing.offered[-1])
+    await change(world, twin.id, 2)
+
+    await announcer.stop()
+
+    assert [entry.seq for entry in world.endpoints.kept[twin.id].outbox] == [3]
+    assert twin.id in world.endpoints.due
+
+
+async def test_an_offer_twice_is_published_once(
+    world: World, new_twin: NewTwin, announcer: Announcer
+) -> None:
+    twin = await new_twin()
+
+    announcer.offer(world.announcing.offered[-1])
+    await announcer.stop()
+    announcer.offer(world.announcing.offered[-1])
+    await announcer.stop()
+
+    assert world.events.attempts == [f"{twin.incarnation}-1"]
+
+
+async def test_what_could_not_be_published_is_published_by_a_later_sweep(
+    world: World, new_twin: NewTwin, announcer: Announcer
+) -> None:
+    twin = await new_twin()
+    world.events.failure = UnavailableError("the stream is away")
+    announcer.offer(world.announcing.offered[-1])
+    await announcer.stop()
+    waiting = world.endpoints.kept[twin.id].outbox
+    world.events.failure = None
+    world.clock.pass_s(6)
+
+    await Sweeper(world.parts, pace=PACE).sweep()
+    announcer.offer(world.announcing.offered[-1])
+    await announcer.stop()
+
+    assert [entry.seq for entry in waiting] == [1]
+    assert world.events.names() == ["registered"]
+    assert world.endpoints.kept[twin.id].outbox == ()
+
+
+async def test_an_outbox_that_cannot_be_emptied_stays_for_the_sweeper(
+    world: World, new_twin: NewTwin, announcer: Announcer
+) -> None:
+    twin = await new_twin()
+    world.endpoints.failure = UnavailableError("the store is away")
+
+    announcer.offer(world.announcing.offered[-1])
+    await announcer.stop()
+
+    assert world.events.names() == ["registered"]
+    assert twin.id in world.endpoints.due
+
+
+async def test_offers_beyond_the_bound_are_left_to_the_sweeper(world: World, new_twin: NewTwin) -> None:
+    twin = await new_twin()
+    offered = world.announcing.offered[-1]
+    idle = Announcer(endpoints=world.endpoints, listing=world.listing, events=world.events)
+
+    for number in range(announcing.MAX_WAITING + 10):
+        idle.offer(replace(offered, id=EndpointId(f"e{number}")))
+
+    assert len(idle) == announcing.MAX_WAITING
+    assert twin.id in world.endpoints.due
+
+
+async def test_a_move_whose_mover_died_is_seen_in_lists(
+    world: World, new_twin: NewTwin, announcer: Announcer
+) -> None:
+    twin = await new_twin()
+    await create_version(
+        CreateVersion(application_name="olives", body=NewAppVersion(name_suffix="v2")), parts=world.parts
+    )
+    world.listing.failure = UnavailableError("the mover dies here")
+    with pytest.raises(UnavailableError):
+        await put_endpoint_version(
+            PutEndpointVersion(endpoint_id=twin.id, body=AppVersionRef("olives-v2")), parts=world.parts
+        )
+    world.listing.failure = None
+
+    announcer.offer(world.announcing.offered[-1])
+    await announcer.stop()
+
+    moved = world.endpoints.kept[twin.id].version
+    assert await world.listing.count(range_of(Order.CREATED, descending=False, version=moved)) == 1
