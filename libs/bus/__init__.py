@@ -8,6 +8,7 @@ from libs.bus.bus import Bus
 from libs.bus.cache import LookupCache
 from libs.bus.codec import MAX_MESSAGE_BYTES
 from libs.bus.connection import BusClosedError
+from libs.bus.hosting import connect_bus
 from libs.bus.ordering import KeyedQueue
 from libs.bus.publishing import Announced
 from libs.bus.servers import BusRefusedError
@@ -20,4 +21,5 @@ __all__ = [
     "BusRefusedError",
     "KeyedQueue",
     "LookupCache",
+    "connect_bus",
 ]

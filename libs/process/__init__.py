@@ -14,6 +14,7 @@ from libs.process.health import Health, Ping
 from libs.process.lifecycle import Build, Process
 from libs.process.running import run, serve
 from libs.process.settings import ProcessSettings
+from libs.process.system import SystemClock, token_value
 
 __all__ = [
     "Build",
@@ -22,10 +23,12 @@ __all__ = [
     "Process",
     "ProcessSettings",
     "SettingsError",
+    "SystemClock",
     "Variable",
     "describe",
     "load_settings",
     "run",
     "serve",
     "setting",
+    "token_value",
 ]

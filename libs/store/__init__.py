@@ -7,6 +7,7 @@ theirs alone: this package knows no document.
 
 from libs.store.client import Document, Store
 from libs.store.failures import DuplicateError, store_errors
+from libs.store.hosting import open_store
 from libs.store.indexes import Index, IndexConflictError
 from libs.store.refusals import StoreRefusedError, VolatileStoreError
 
@@ -18,5 +19,6 @@ __all__ = [
     "Store",
     "StoreRefusedError",
     "VolatileStoreError",
+    "open_store",
     "store_errors",
 ]

@@ -1,15 +1,15 @@
 """Composition root: the only file that knows all the others."""
 
-from libs.bus import Bus
+from libs.bus import connect_bus
 from libs.contracts.errors import ConflictError
-from libs.process import Process, SettingsError
-from libs.store import Store
+from libs.process import Process, SettingsError, SystemClock
+from libs.store import open_store
 from services.credential_manager.bus_api import BusApi, BusEndpointDirectory, BusEventPublisher
 from services.credential_manager.domain import ApiKey, EndpointToken, FingerprintKeyError, Fingerprints
 from services.credential_manager.mongo import MongoApiKeyRepository, MongoTokenRepository
 from services.credential_manager.ports import Parts
 from services.credential_manager.settings import Settings
-from services.credential_manager.system import SystemClock, SystemEntropy
+from services.credential_manager.system import SystemEntropy
 from services.credential_manager.usecases.announcing import Announcer, Pace
 from services.credential_manager.usecases.api_keys import seed_admin_key
 
@@ -21,8 +21,8 @@ async def build(process: Process) -> None:
     settings = process.load(Settings)
     fingerprints = _fingerprints(process.settings.secrets_key)
     _check_admin_key(settings.admin_key)
-    store = await _open_store(process)
-    bus = await _connect(process)
+    store = await open_store(process)
+    bus = await connect_bus(process)
     tokens, api_keys = MongoTokenRepository(store), MongoApiKeyRepository(store)
     await tokens.prepare()
     await api_keys.prepare()
@@ -48,32 +48,6 @@ async def build(process: Process) -> None:
     process.on_stop("announcing", announcer.stop)
     await BusApi(parts).serve(bus)
     process.on_stop("bus requests", bus.stop_serving)
-
-
-async def _open_store(process: Process) -> Store:
-    store = Store.open(
-        process.settings.mongodb_url,
-        database="credential_manager",
-        app_name=process.replica,
-        allow_volatile=process.settings.allow_volatile_store,
-    )
-    process.on_stop("store", store.close)
-    process.health.add("mongodb", store.ping)
-    await store.wait_until_available()
-    return store
-
-
-async def _connect(process: Process) -> Bus:
-    bus = await Bus.connect(
-        url=process.settings.nats_url,
-        service=process.name,
-        replica=process.replica,
-        root=process.settings.subject_root,
-    )
-    process.on_stop("bus", bus.close)
-    process.health.add("nats", bus.ping)
-    process.supervise("bus connection", bus.watch())
-    return bus
 
 
 async def _seed(admin_key: str | None, parts: Parts) -> None:

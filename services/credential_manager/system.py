@@ -1,22 +1,12 @@
-"""Time and chance as this machine gives them; tests give their own."""
+"""Chance as this machine gives it; tests give their own."""
 
 import secrets
-import string
 import uuid
-from datetime import UTC, datetime
 from typing import Final
 
-_TOKEN_LENGTH: Final = 24
-_TOKEN_ALPHABET: Final = string.ascii_letters + string.digits
+from libs.process import token_value
+
 _API_KEY_BYTES: Final = 30
-
-
-class SystemClock:
-    """The time of this machine."""
-
-    def now(self) -> datetime:
-        now = datetime.now(UTC)
-        return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 class SystemEntropy:
@@ -29,7 +19,7 @@ class SystemEntropy:
         return str(uuid.uuid4())
 
     def token_value(self) -> str:
-        return "".join(secrets.choice(_TOKEN_ALPHABET) for _ in range(_TOKEN_LENGTH))
+        return token_value()
 
     def api_key_value(self) -> str:
         return f"grove_{secrets.token_urlsafe(_API_KEY_BYTES)}"

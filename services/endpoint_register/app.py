@@ -2,18 +2,16 @@
 
 import random
 import secrets
-import string
 import uuid
-from datetime import UTC, datetime
 from typing import Final
 
 from prometheus_client import Gauge
 
-from libs.bus import Bus, KeyedQueue
+from libs.bus import Bus, KeyedQueue, connect_bus
 from libs.contracts.ids import AppVersionName, EndpointId
 from libs.contracts.streams import events_stream
-from libs.process import Process
-from libs.store import Store
+from libs.process import Process, SystemClock, token_value
+from libs.store import Store, open_store
 from services.endpoint_register.bus_api import (
     BusCredentials,
     BusEventPublisher,
@@ -34,22 +32,12 @@ from services.endpoint_register.usecases.announcing import Announcer
 from services.endpoint_register.usecases.changing import EndpointChanges
 from services.endpoint_register.usecases.sweeping import Pace, Sweeper
 
-_TOKEN_LENGTH: Final = 24
-_TOKEN_ALPHABET: Final = string.ascii_letters + string.digits
 _MAX_IN_LINE: Final = 2048
 _FIRST_PAUSE_S: Final = 0.002
 _LONGEST_PAUSE_S: Final = 0.1
 _CHANCE: Final = random.SystemRandom()
 
 _WAITING = Gauge("grove_endpoint_register_outboxes", "Endpoints whose events are about to be published.")
-
-
-class SystemClock:
-    """The time of this machine."""
-
-    def now(self) -> datetime:
-        now = datetime.now(UTC)
-        return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 class SystemEntropy:
@@ -62,7 +50,7 @@ class SystemEntropy:
         return EndpointId(str(uuid.uuid4()))
 
     def token_value(self) -> str:
-        return "".join(secrets.choice(_TOKEN_ALPHABET) for _ in range(_TOKEN_LENGTH))
+        return token_value()
 
     def octets(self, count: int) -> bytes:
         return secrets.token_bytes(count)
@@ -74,8 +62,8 @@ class SystemEntropy:
 async def build(process: Process) -> None:
     """Wait for NATS and the store, serve, publish what happens, and finish what others left."""
     settings = process.load(Settings)
-    store = await _open_store(process)
-    bus = await _connect(process, settings)
+    store = await open_store(process)
+    bus = await connect_bus(process, max_in_flight=settings.max_in_flight)
     await bus.ensure_stream(events_stream(bus.subjects))
     parts, announcer = await assemble(store, bus)
     _WAITING.set_function(lambda: len(announcer))
@@ -127,31 +115,3 @@ async def assemble(store: Store, bus: Bus) -> tuple[Parts, Announcer]:
         entropy=entropy,
     )
     return parts, announcer
-
-
-async def _open_store(process: Process) -> Store:
-    store = Store.open(
-        process.settings.mongodb_url,
-        database="endpoint_register",
-        app_name=process.replica,
-        allow_volatile=process.settings.allow_volatile_store,
-    )
-    process.on_stop("store", store.close)
-    process.health.add("mongodb", store.ping)
-    await store.wait_until_available()
-    return store
-
-
-async def _connect(process: Process, settings: Settings) -> Bus:
-    bus = await Bus.connect(
-        url=process.settings.nats_url,
-        service=process.name,
-        replica=process.replica,
-        root=process.settings.subject_root,
-        max_in_flight=settings.max_in_flight,
-        allow_volatile=process.settings.allow_volatile_store,
-    )
-    process.on_stop("bus", bus.close)
-    process.health.add("nats", bus.ping)
-    process.supervise("bus connection", bus.watch())
-    return bus

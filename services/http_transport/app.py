@@ -1,11 +1,9 @@
 """Composition root of http-transport: the only file that knows all others."""
 
-from datetime import UTC, datetime
-
-from libs.bus import Bus
+from libs.bus import connect_bus
 from libs.bus.front_door import FrontDoor, extensions
 from libs.bus.identity import Identity
-from libs.process import Process
+from libs.process import Process, SystemClock
 from services.http_transport import metrics
 from services.http_transport.budget import Budget
 from services.http_transport.connection import ConnectionLimits, DeviceServer
@@ -17,18 +15,10 @@ from services.http_transport.settings import Settings
 async def build(process: Process) -> None:
     """Open everything, and return when devices are served."""
     settings = process.load(Settings)
-    bus = await Bus.connect(
-        url=process.settings.nats_url,
-        service=process.name,
-        replica=process.replica,
-        root=process.settings.subject_root,
-    )
-    process.health.add("nats", bus.ping)
-    process.on_stop("bus", bus.close)
-    process.supervise("bus", bus.watch())
+    bus = await connect_bus(process)
     identity = Identity(bus, max_entries=settings.identity_entries, timeout_s=settings.owner_s)
     await identity.start()
-    table = extensions(bus, now=_now, owner_timeout_s=settings.owner_s)
+    table = extensions(bus, now=SystemClock().now, owner_timeout_s=settings.owner_s)
     door = FrontDoor(identity, table, queue_wait_s=settings.queue_s)
     await process.serve_http("http", device_server(door, settings, process=process), port=settings.port)
 
@@ -45,7 +35,3 @@ def device_server(door: FrontDoor, settings: Settings, *, process: Process) -> D
         stall_s=settings.stall_s,
     )
     return DeviceServer(api.answer, limits=limits, budget=budget)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
