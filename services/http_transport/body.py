@@ -40,8 +40,11 @@ async def read_body(request: web.BaseRequest, share: Share, *, within_s: float) 
 
 def _tell_to_go_on(request: web.BaseRequest) -> None:
     """Answer ``Expect: 100-continue``: by now the endpoint is known and the size is right."""
-    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
-        request.transport.write(_CONTINUE)
+    transport = request.transport
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        return
+    if transport is not None and not transport.is_closing():
+        transport.write(_CONTINUE)
 
 
 async def _read_on(request: web.BaseRequest, share: Share) -> bytes:

@@ -35,7 +35,7 @@ MAX_LINE_BYTES = 8190
 _MAX_HEADERS = 64
 _READ_AHEAD_BYTES = 64 * 1024
 _LINGER_S = 2.0
-"""How long the rest of a refused body is read and thrown away, so that its sender sees the answer."""
+"""How long what a refused client still sends is read and thrown away, so that it sees the answer."""
 
 _log = structlog.get_logger()
 AnswerRequest = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -97,6 +97,7 @@ class DeviceConnection(web.RequestHandler):
         "_begun",
         "_body",
         "_device_server",
+        "_gone",
         "_head_bytes",
         "_head_timer",
         "_in_hand",
@@ -116,6 +117,7 @@ class DeviceConnection(web.RequestHandler):
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
+        self._gone: asyncio.Future[None] | None = None  # set once the last answer has been given
 
     # --- a request's life, told by the server -------------------------------------------------
 
@@ -162,10 +164,14 @@ class DeviceConnection(web.RequestHandler):
         self._head_timer = self._stall_timer = None
         self._device_server.budget.give(self._ahead_bytes)
         self._ahead_bytes = 0
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, and see whether its sender may have sent it."""
+        if self._gone is not None:
+            return
         if not data:
             super().data_received(data)
             return
@@ -213,7 +219,22 @@ class DeviceConnection(web.RequestHandler):
         metrics.REQUESTS.labels(metrics.NO_EXTENSION, status).inc()
         response = render(Answer(status, phrase), correlation_id="-")
         response.force_close()
+        self._gone = self._loop.create_future()
         return response
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Write the response; the last one is given time to be read.
+
+        Closing while the client still sends would reset the connection, and the client would see
+        the reset instead of the answer (RFC 9112 section 9.6).
+        """
+        finished = await super().finish_response(request, resp, start_time)
+        if self._gone is not None and self.transport is not None and self.transport.can_write_eof():
+            self.transport.write_eof()
+            await asyncio.wait({self._gone}, timeout=_LINGER_S)
+        return finished
 
     # --- limits -------------------------------------------------------------------------------
 
@@ -255,7 +276,7 @@ class DeviceConnection(web.RequestHandler):
         """End a connection between two requests."""
         metrics.CUT_OFF.labels(phrase).inc()
         metrics.REQUESTS.labels(metrics.NO_EXTENSION, status.value).inc()
-        if self.transport is not None:
+        if self.transport is not None and not self.transport.is_closing():
             self.transport.write(last_words(status, phrase))
         self.force_close()
 
