@@ -9,6 +9,7 @@ from libs.store.client import Document, Store
 from libs.store.failures import DuplicateError, store_errors
 from libs.store.hosting import open_store
 from libs.store.indexes import Index, IndexConflictError
+from libs.store.ranges import earlier_than, until
 from libs.store.refusals import StoreRefusedError, VolatileStoreError
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "Store",
     "StoreRefusedError",
     "VolatileStoreError",
+    "earlier_than",
     "open_store",
     "store_errors",
+    "until",
 ]

@@ -7,7 +7,7 @@ operation has, and recognised by its id or attempt if it had been done.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
 import pymongo
@@ -18,7 +18,7 @@ from libs.contracts.api_keys import Scope
 from libs.contracts.errors import UnavailableError
 from libs.contracts.ids import ApiKeyId, ApplicationName, EndpointId, TokenId
 from libs.contracts.tokens import TokenStatus
-from libs.store import Document, DuplicateError, Index, Store, store_errors
+from libs.store import Document, DuplicateError, Index, Store, store_errors, until
 from services.credential_manager.domain import ApiKey, EndpointToken, Phase, Record
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -26,11 +26,10 @@ RecordT = TypeVar("RecordT", bound=Record)
 _WRITE_S: Final = 4.0
 _SENDS: Final = 3
 _READ_AT_ONCE: Final = 100
-_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Nearly all records lack the first two fields. On the embedded store an index on {"$exists": true} is
 # not used for a range, and a range without a lower bound reads every record that lacks the field
-# (0.4 s for 20,000, every few seconds): hence plain indexes, and _until() for all ranges over them.
+# (0.4 s for 20,000, every few seconds): hence plain indexes, and until() for all ranges over them.
 _LOG_INDEXES: Final = (
     Index(name="unannounced", keys=[("announceFrom", 1)]),
     Index(name="forgotten", keys=[("forgetFrom", 1)]),
@@ -101,7 +100,7 @@ class _MongoRecords(Generic[RecordT]):
 
     async def unannounced(self, *, due_by: datetime, limit: int) -> list[RecordT]:
         with store_errors():
-            due = self._collection.find({"announceFrom": _until(due_by)}).sort("announceFrom", 1)
+            due = self._collection.find({"announceFrom": until(due_by)}).sort("announceFrom", 1)
             return [self._from_document(document) async for document in due.limit(limit)]
 
     async def changed_since(self, instant: datetime) -> AsyncIterator[RecordT]:
@@ -119,7 +118,7 @@ class _MongoRecords(Generic[RecordT]):
             await self._collection.update_one(condition, {"$unset": {"announceFrom": ""}})
 
     async def forget(self, *, before: datetime) -> int:
-        forgotten = {"forgetFrom": _until(before), "announceFrom": {"$exists": False}}
+        forgotten = {"forgetFrom": until(before), "announceFrom": {"$exists": False}}
         with store_errors():
             return (await self._collection.delete_many(forgotten)).deleted_count
 
@@ -203,10 +202,6 @@ async def _settled(write: Callable[[], Awaitable[bool]]) -> bool:
             except UnavailableError:
                 continue
         return await write()
-
-
-def _until(instant: datetime) -> Document:
-    return {"$gt": _LONG_AGO, "$lte": instant}
 
 
 def _token_to_document(token: EndpointToken) -> Document:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from libs.contracts.ids import ApplicationName, AppVersionName
-from libs.store import Document, DuplicateError, Index, Store, store_errors
+from libs.store import Document, DuplicateError, Index, Store, earlier_than, store_errors
 from services.endpoint_register.domain.application import (
     Application,
     AppVersion,
@@ -64,7 +64,7 @@ class MongoApplicationRepository:
 
     async def unfinished(self, *, before: datetime) -> list[Application]:
         """Applications in which something has been on its way out since then."""
-        return await self._matching({"unfinishedSince": {"$lt": before}})
+        return await self._matching({"unfinishedSince": earlier_than(before)})
 
     async def _matching(self, query: Mapping[str, Any]) -> list[Application]:
         with store_errors():

@@ -9,12 +9,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from bson.binary import Binary
-from pymongo import UpdateOne
 
 from libs.contracts.errors import PayloadTooLargeError
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.payload import encode_json
-from libs.store import Document, DuplicateError, Index, Store, store_errors
+from libs.store import Document, DuplicateError, Index, Store, earlier_than, store_errors
 from services.endpoint_register.domain.endpoint import (
     EVENT_KINDS,
     Endpoint,
@@ -102,23 +101,18 @@ class MongoEndpointRepository:
             )
         return result.matched_count == 1
 
-    async def forget_told(self, told: Sequence[tuple[Endpoint, int]]) -> None:
-        """Take the events up to that ``seq`` out of each outbox."""
-        emptied = [
-            UpdateOne(_still(endpoint) | {"seq": last}, {"$set": {"outbox": []}, "$unset": {"dueSince": ""}})
-            for endpoint, last in told
-        ]
-        shortened = [
-            UpdateOne(
-                _still(endpoint) | {"seq": {"$gt": last}},
-                {"$pull": {"outbox": {"seq": {"$lte": last}}}, "$set": {"dueSince": self._clock.now()}},
-            )
-            for endpoint, last in told
-        ]
+    async def forget_told(self, endpoint: Endpoint) -> None:
+        """Take the events in this endpoint's outbox, and those before them, out of what is stored."""
+        last = endpoint.outbox[-1].seq
         with store_errors():
-            result = await self._collection.bulk_write(emptied, ordered=False)
-            if result.matched_count < len(told):
-                await self._collection.bulk_write(shortened, ordered=False)
+            emptied = await self._collection.update_one(
+                _still(endpoint) | {"seq": last}, {"$set": {"outbox": []}, "$unset": {"dueSince": ""}}
+            )
+            if emptied.matched_count == 0:
+                await self._collection.update_one(
+                    _still(endpoint) | {"outbox.seq": {"$gt": last}},
+                    {"$pull": {"outbox": {"seq": {"$lte": last}}}, "$set": {"dueSince": self._clock.now()}},
+                )
 
     async def remove(self, endpoint: Endpoint) -> None:
         """Drop the endpoint if it still is this incarnation and in this state."""
@@ -149,7 +143,7 @@ class MongoEndpointRepository:
     async def unfinished(self, *, before: datetime) -> AsyncIterator[Endpoint]:
         """Endpoints that have waited since then, without metadata, the oldest first."""
         cursor = self._collection.find(
-            {"dueSince": {"$lt": before}}, _without(metadata=False, outbox=True), sort=[("dueSince", 1)]
+            {"dueSince": earlier_than(before)}, _without(metadata=False, outbox=True), sort=[("dueSince", 1)]
         )
         while True:
             with store_errors():
