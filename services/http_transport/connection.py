@@ -21,8 +21,10 @@ from typing import Any, cast
 
 import structlog
 from aiohttp import StreamReader, web
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
 
+from libs.bus.codec import new_correlation_id
 from libs.bus.front_door import Answer
 from services.http_transport import metrics
 from services.http_transport.budget import Budget
@@ -49,6 +51,10 @@ class ConnectionLimits:
     head_s: float
     idle_s: float
     stall_s: float
+
+
+class MalformedError(Exception):
+    """What arrived is no HTTP, in one phrase."""
 
 
 class DeviceServer(web.Server):
@@ -101,6 +107,7 @@ class DeviceConnection(web.RequestHandler):
         "_head_bytes",
         "_head_timer",
         "_in_hand",
+        "_malformed",
         "_socket",
         "_stall_timer",
     )
@@ -117,7 +124,8 @@ class DeviceConnection(web.RequestHandler):
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
-        self._gone: asyncio.Future[None] | None = None  # set once the last answer has been given
+        self._malformed = False
+        self._gone: asyncio.Future[None] | None = None  # set once the last answer is being given
 
     # --- a request's life, told by the server -------------------------------------------------
 
@@ -170,20 +178,13 @@ class DeviceConnection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, and see whether its sender may have sent it."""
-        if self._gone is not None:
-            return
         if not data:
             super().data_received(data)
             return
         ahead = self._in_hand and self._body is not None and self._body.is_eof()
         if ahead and not self._take_ahead(len(data)):
             return
-        heads = self._request_count
-        super().data_received(data)
-        if self._request_count != heads:
-            self._head_complete()
-        elif not self._in_hand and heads == self._begun and (self._body is None or self._body.is_eof()):
-            self._head_goes_on(len(data))
+        self._feed(data)
         if ahead and not self._buffer_paused:
             self._pause_reading_for_buffer()
 
@@ -210,14 +211,15 @@ class DeviceConnection(web.RequestHandler):
         message: str | None = None,  # noqa: ARG002 - the parser quotes what it was sent, tokens too
     ) -> web.StreamResponse:
         """Answer what is no HTTP, or what our own code failed at."""
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            _log.error("http_failed", status=status, exc_info=exc)
-            phrase = HTTPStatus(status).phrase
+        correlation_id = new_correlation_id()
+        if isinstance(exc, MalformedError):
+            phrase = str(exc)
+            _log.info("http_malformed", status=status, reason=phrase, correlation_id=correlation_id)
         else:
-            phrase = "request line or headers too long" if isinstance(exc, LineTooLong) else "malformed HTTP"
-            _log.info("http_malformed", status=status, reason=phrase)
+            phrase = HTTPStatus(status).phrase
+            _log.error("http_failed", status=status, exc_info=exc, correlation_id=correlation_id)
         metrics.REQUESTS.labels(metrics.NO_EXTENSION, status).inc()
-        response = render(Answer(status, phrase), correlation_id="-")
+        response = render(Answer(status, phrase), correlation_id=correlation_id)
         response.force_close()
         self._gone = self._loop.create_future()
         return response
@@ -237,6 +239,36 @@ class DeviceConnection(web.RequestHandler):
         return finished
 
     # --- limits -------------------------------------------------------------------------------
+
+    def _parses_head(self) -> bool:
+        """Whether the next byte belongs to the head of a request, not to a body."""
+        body = self._messages[-1][1] if self._messages else self._body
+        return body is None or body.is_eof()
+
+    def _feed(self, data: bytes) -> None:
+        if self._malformed:
+            return
+        heads = self._request_count
+        super().data_received(data)
+        if self._request_count != heads:
+            self._head_complete()
+            self._shorten_complaint()
+        elif not self._in_hand and heads == self._begun and self._parses_head():
+            self._head_goes_on(len(data))
+
+    def _shorten_complaint(self) -> None:
+        """Keep of the parser's complaint what we answer: it quotes all it was given, again at each read."""
+        if not self._messages:
+            return
+        complaint, body = self._messages[-1]
+        if isinstance(complaint, RawRequestMessage):
+            return
+        self._malformed = True
+        phrase = (
+            "request line or headers too long" if isinstance(complaint.exc, LineTooLong) else "malformed HTTP"
+        )
+        error = MalformedError(phrase)
+        self._messages[-1] = (type(complaint)(status=complaint.status, exc=error, message=""), body)
 
     def _take_ahead(self, count: int) -> bool:
         """Hold bytes of requests behind the one in hand; without room the connection ends after it."""
