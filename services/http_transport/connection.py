@@ -178,6 +178,8 @@ class DeviceConnection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, and see whether its sender may have sent it."""
+        if self._malformed:
+            return
         if not data:
             super().data_received(data)
             return
@@ -246,8 +248,6 @@ class DeviceConnection(web.RequestHandler):
         return body is None or body.is_eof()
 
     def _feed(self, data: bytes) -> None:
-        if self._malformed:
-            return
         heads = self._request_count
         super().data_received(data)
         if self._request_count != heads:
