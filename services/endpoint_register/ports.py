@@ -74,8 +74,8 @@ class EndpointRepository(Protocol):
     async def replace(self, before: Endpoint, after: Endpoint) -> bool:
         """Store ``after`` if the endpoint still is ``before``; what the outbox gained is added to it."""
 
-    async def forget_told(self, told: Sequence[tuple[Endpoint, int]]) -> None:
-        """Take the events up to that ``seq`` out of each outbox."""
+    async def forget_told(self, endpoint: Endpoint) -> None:
+        """Take the events in this endpoint's outbox, and those before them, out of what is stored."""
 
     async def remove(self, endpoint: Endpoint) -> None:
         """Drop the endpoint if it still is this incarnation and in this state."""

@@ -21,7 +21,9 @@ class ApplicationHandlers:
 
     async def on_create_application(self, request: contract.CreateApplication) -> contract.ApplicationReply:
         application = await applications.create_application(request, parts=self._parts)
-        return contract.ApplicationReply(status_code=HTTPStatus.CREATED, body=application_body(application))
+        return contract.ApplicationReply(
+            status_code=HTTPStatus.CREATED.value, body=application_body(application)
+        )
 
     async def on_get_application(self, request: contract.GetApplication) -> contract.ApplicationReply:
         application = await applications.get_application(request, parts=self._parts)
@@ -33,7 +35,7 @@ class ApplicationHandlers:
 
     async def on_delete_application(self, request: contract.DeleteApplication) -> contract.EmptyReply:
         await emptying.delete_application(request, parts=self._parts)
-        return contract.EmptyReply(status_code=HTTPStatus.NO_CONTENT)
+        return contract.EmptyReply(status_code=HTTPStatus.NO_CONTENT.value)
 
     async def on_list_versions(self, request: contract.ListVersions) -> contract.VersionsReply:
         found = await versions.list_versions(request, parts=self._parts)
@@ -41,7 +43,7 @@ class ApplicationHandlers:
 
     async def on_create_version(self, request: contract.CreateVersion) -> contract.VersionReply:
         version = await versions.create_version(request, parts=self._parts)
-        return contract.VersionReply(status_code=HTTPStatus.CREATED, body=version_body(version))
+        return contract.VersionReply(status_code=HTTPStatus.CREATED.value, body=version_body(version))
 
     async def on_get_version(self, request: contract.GetVersion) -> contract.VersionReply:
         return contract.VersionReply(
@@ -54,7 +56,7 @@ class ApplicationHandlers:
 
     async def on_delete_version(self, request: contract.DeleteVersion) -> contract.EmptyReply:
         await versions.delete_version(request, parts=self._parts)
-        return contract.EmptyReply(status_code=HTTPStatus.NO_CONTENT)
+        return contract.EmptyReply(status_code=HTTPStatus.NO_CONTENT.value)
 
     async def on_get_configuration(self, request: contract.GetAppConfig) -> contract.AppConfigReply:
         return contract.AppConfigReply(body=await configuring.get_configuration(request, parts=self._parts))

@@ -28,7 +28,7 @@ class EndpointHandlers:
         body = contract.CreatedEndpoint(
             endpoint_id=endpoint.id, token=token, status=TokenStatus.INACTIVE.value
         )
-        return contract.CreatedEndpointReply(status_code=HTTPStatus.CREATED, body=body)
+        return contract.CreatedEndpointReply(status_code=HTTPStatus.CREATED.value, body=body)
 
     async def on_list_endpoints(self, request: contract.ListEndpoints) -> contract.EndpointPageReply:
         found, total = await endpoints.list_endpoints(request, parts=self._parts)
@@ -41,7 +41,7 @@ class EndpointHandlers:
 
     async def on_delete_endpoint(self, request: contract.DeleteEndpoint) -> EmptyReply:
         await removing.delete_endpoint(request, parts=self._parts)
-        return EmptyReply(status_code=HTTPStatus.NO_CONTENT)
+        return EmptyReply(status_code=HTTPStatus.NO_CONTENT.value)
 
     async def on_get_endpoint_version(
         self, request: contract.GetEndpointVersion
@@ -87,9 +87,9 @@ class EndpointHandlers:
 
 def _read(endpoint: Endpoint, value: object, if_none_match: str | None) -> contract.MetadataReply:
     if is_current(if_none_match, endpoint.e_tag):
-        return contract.MetadataReply(status_code=HTTPStatus.NOT_MODIFIED, e_tag=endpoint.e_tag)
+        return contract.MetadataReply(status_code=HTTPStatus.NOT_MODIFIED.value, e_tag=endpoint.e_tag)
     return contract.MetadataReply(payload=encode_json(value), e_tag=endpoint.e_tag)
 
 
 def _written(endpoint: Endpoint) -> contract.MetadataReply:
-    return contract.MetadataReply(status_code=HTTPStatus.NO_CONTENT, e_tag=endpoint.e_tag)
+    return contract.MetadataReply(status_code=HTTPStatus.NO_CONTENT.value, e_tag=endpoint.e_tag)

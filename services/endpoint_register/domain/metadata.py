@@ -34,7 +34,8 @@ class Difference:
         self.updated = {
             key: MetadataKeyUpdated(new_value=json_text(value), old_value=json_text(old[key]))
             for key, value in new.items()
-            if key in old and not same_value(old[key], value)
+            # Most values are the very same object: a merge of one key must not cost a thousand comparisons.
+            if key in old and old[key] is not value and not same_value(old[key], value)
         }
 
     def __bool__(self) -> bool:

@@ -1,9 +1,10 @@
 """Events leave their outboxes, in order per endpoint, without anybody waiting for it.
 
 Whoever changes an endpoint offers it here and answers its caller at once; the event is safe in the
-same document as the change. Workers publish it with acknowledgement, and what was published is taken
-out of many outboxes by one write. Memory is bounded: what does not fit, could not be published or was
-left behind by a dead replica stays where it is, and :mod:`.sweeping` offers it again.
+same document as the change. Workers publish it with acknowledgement, wait a moment for more of the same
+endpoint, and take all that was published out of the outbox with one write. Memory is bounded: what does
+not fit, could not be published or was left behind by a dead replica stays where it is, and
+:mod:`.sweeping` offers it again.
 
 Two replicas may publish the same outbox at once. Each does it from its beginning, so the first copies
 are in order, and the stream drops the second ones by their id.
@@ -11,6 +12,7 @@ are in order, and the stream drops the second ones by their id.
 
 import asyncio
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -27,9 +29,13 @@ MAX_WAITING: Final = 4096
 MAX_WAITING_BYTES: Final = 32 * 1024 * 1024
 
 _WORKERS: Final = 32
+"""Enough to publish from many endpoints at once; each emptied outbox is a write of its own, because
+bulks starved on the embedded store: under load each of their statements waits for all other writers."""
+
 _PUBLISH_S: Final = 10.0
+_STOP_S: Final = 5.0
 _GATHER_S: Final = 0.02
-_FORGET_AT_ONCE: Final = 256
+_FORGET_AT_LEAST_EVERY: Final = 64
 _REMEMBERED: Final = 4096
 
 _log = structlog.get_logger()
@@ -49,9 +55,6 @@ class Announcer:
         self._busy: set[EndpointId] = set()
         self._turns: asyncio.Queue[EndpointId] = asyncio.Queue()
         self._told: OrderedDict[EndpointId, tuple[str, int]] = OrderedDict()
-        self._to_forget: dict[EndpointId, tuple[Endpoint, int]] = {}
-        self._something_told = asyncio.Event()
-        self._forgetting = False
 
     def __len__(self) -> int:
         """Count the endpoints whose events are known to wait."""
@@ -76,28 +79,44 @@ class Announcer:
         async with asyncio.TaskGroup() as group:
             for number in range(_WORKERS):
                 group.create_task(self._work(), name=f"announcing {number}")
-            group.create_task(self._forget_told(), name="forgetting told events")
 
     async def stop(self) -> None:
-        """Return when everything offered so far has left; the process limits how long that may take."""
-        # The workers have no event for "idle", and this happens once in a life.
-        while self._waiting or self._busy or self._to_forget or self._forgetting:  # noqa: ASYNC110 - see above
-            await asyncio.sleep(_GATHER_S)
+        """Return when what was offered has left, or soon: what has not is safe where it is."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_S):
+                # The workers have no event for "idle", and this happens once in a life.
+                while self._waiting or self._busy:  # noqa: ASYNC110 - see above
+                    await asyncio.sleep(_GATHER_S)
 
     async def _work(self) -> None:
         while True:
             endpoint_id = await self._turns.get()
             self._busy.add(endpoint_id)
             try:
-                while (endpoint := self._waiting.pop(endpoint_id, None)) is not None:
-                    self._waiting_bytes -= endpoint.outbox_bytes
-                    await self._tell(endpoint)
+                while endpoint_id in self._waiting:
+                    await self._empty(endpoint_id)
             except GroveError as error:
                 _log.warning("outbox.waits", endpoint=endpoint_id, reason=error.reason_phrase)
             finally:
                 self._busy.discard(endpoint_id)
                 if endpoint_id in self._waiting:
                     self._turns.put_nowait(endpoint_id)
+
+    async def _empty(self, endpoint_id: EndpointId) -> None:
+        """Publish what an endpoint has to tell, and what comes within a moment, and forget it."""
+        endpoint = self._take(endpoint_id)
+        first = endpoint.outbox[0].seq
+        await self._tell(endpoint)
+        await asyncio.sleep(_GATHER_S)
+        while endpoint_id in self._waiting and endpoint.seq - first < _FORGET_AT_LEAST_EVERY:
+            endpoint = self._take(endpoint_id)
+            await self._tell(endpoint)
+        await self._endpoints.forget_told(endpoint)
+
+    def _take(self, endpoint_id: EndpointId) -> Endpoint:
+        endpoint = self._waiting.pop(endpoint_id)
+        self._waiting_bytes -= endpoint.outbox_bytes
+        return endpoint
 
     async def _tell(self, endpoint: Endpoint) -> None:
         incarnation, told = self._told.get(endpoint.id, ("", 0))
@@ -107,9 +126,6 @@ class Announcer:
             if entry.seq > told:
                 await self._publish(endpoint, entry)
                 self._remember(endpoint, entry.seq)
-        last = endpoint.outbox[-1].seq
-        self._to_forget[endpoint.id] = (endpoint, last)
-        self._something_told.set()
 
     async def _publish(self, endpoint: Endpoint, entry: OutboxEntry) -> None:
         if entry.kind is APP_VERSION_UPDATED:
@@ -130,19 +146,3 @@ class Announcer:
         self._told.move_to_end(endpoint.id)
         if len(self._told) > _REMEMBERED:
             self._told.popitem(last=False)
-
-    async def _forget_told(self) -> None:
-        """Empty outboxes, many at once: this is the only write that an event costs besides its own."""
-        while True:
-            await self._something_told.wait()
-            await asyncio.sleep(_GATHER_S)
-            self._forgetting = True
-            told = [self._to_forget.pop(each) for each in list(self._to_forget)[:_FORGET_AT_ONCE]]
-            if not self._to_forget:
-                self._something_told.clear()
-            try:
-                await self._endpoints.forget_told(told)
-            except GroveError as error:
-                _log.warning("outbox.not_emptied", endpoints=len(told), reason=error.reason_phrase)
-            finally:
-                self._forgetting = False

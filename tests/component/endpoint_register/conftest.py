@@ -1,5 +1,6 @@
 """Real NATS, a real store, and replicas of endpoint-register in this process.
 
+Tests share the one subject root that the stream EVENTS is made for, and have a database each.
 credential-manager is a stand-in that keeps tokens in a dictionary and fails when it is told to.
 """
 
@@ -7,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,10 +39,10 @@ from tests.support.servers import (
     NatsServer,
     StoreServer,
     fresh_database,
-    fresh_subject_root,
     nats_process,
     store_process,
 )
+from tests.support.waiting import eventually
 
 AT_ONCE = Pace(every_s=0.1, outbox_after_s=0.0, creating_after_s=0.0)
 """A sweeper that takes everything unfinished for abandoned."""
@@ -80,10 +80,9 @@ class StandInCredentials:
 class Replica:
     """One endpoint-register in this process."""
 
-    bus: Bus
+    bus_name: str
     parts: Parts
     announcer: Announcer
-    stack: AsyncExitStack
 
     def sweeper(self, pace: Pace = AT_ONCE) -> Sweeper:
         return Sweeper(self.parts, pace=pace)
@@ -98,7 +97,7 @@ class Client:
 
     async def ask(self, operation: AnyOperation, request: Request) -> Json:
         reply: Reply = await self.bus.request(
-            operation.subject(self.bus.subjects), request, operation.reply, timeout_s=10
+            operation.subject(self.bus.subjects), request, operation.reply, timeout_s=30
         )
         return reply
 
@@ -114,6 +113,18 @@ class Client:
                 self.heard.append((kind, event))
 
             await self.bus.listen(kind.subject(self.bus.subjects), kind.event, keep)
+
+    def names(self) -> list[str]:
+        """Name the kinds of event in the order in which each was first heard."""
+        return list(dict.fromkeys(kind.name for kind, _ in self.heard))
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for what was heard to be as expected."""
+
+        async def look() -> bool:
+            return condition()
+
+        await eventually(look, what=f"the expected events, after {len(self.heard)}")
 
     async def new_version(self, suffix: str = "v1", **limits: Json) -> str:
         created = await self.ask(
@@ -159,13 +170,8 @@ def store_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServ
 
 
 @pytest.fixture
-def root() -> str:
-    return fresh_subject_root()
-
-
-@pytest.fixture
-async def client(nats: NatsServer, root: str) -> AsyncIterator[Client]:
-    bus = await Bus.connect(url=nats.url, service="tester", replica="tester-1", root=root)
+async def client(nats: NatsServer) -> AsyncIterator[Client]:
+    bus = await Bus.connect(url=nats.url, service="tester", replica="tester-1")
     await bus.ensure_stream(events_stream(bus.subjects))
     yield Client(bus)
     await bus.close()
@@ -177,14 +183,17 @@ async def credentials(client: Client) -> StandInCredentials:
     subjects = client.bus.subjects
     await client.bus.serve(STORE_TOKEN.subject(subjects), StoreToken, stand_in.on_store, queue="credentials")
     await client.bus.serve(
-        DELETE_ENDPOINT_TOKENS.subject(subjects), DeleteEndpointTokens, stand_in.on_delete, queue="credentials"
+        DELETE_ENDPOINT_TOKENS.subject(subjects),
+        DeleteEndpointTokens,
+        stand_in.on_delete,
+        queue="credentials",
     )
     return stand_in
 
 
 @pytest.fixture
 async def start(
-    nats: NatsServer, store_server: StoreServer, root: str, credentials: StandInCredentials
+    nats: NatsServer, store_server: StoreServer, credentials: StandInCredentials
 ) -> AsyncIterator[NewReplica]:
     """Starts replicas that share a database; ``announcing=False`` leaves events where they are."""
     database = fresh_database()
@@ -193,13 +202,13 @@ async def start(
 
         async def new_replica(*, announcing: bool = True) -> Replica:
             own = await stack.enter_async_context(AsyncExitStack())
+            name = f"endpoint-register-{next(names)}"
             store = Store.open(store_server.url, database=database, app_name="test")
             own.push_async_callback(store.close)
             bus = await Bus.connect(
                 url=nats.url,
                 service="endpoint-register",
-                replica=f"endpoint-register-{next(names)}",
-                root=root,
+                replica=name,
                 max_in_flight=2048,
             )
             own.push_async_callback(bus.close)
@@ -211,7 +220,7 @@ async def start(
                 own.push_async_callback(announcer.stop)
             await serve(bus, parts)
             own.push_async_callback(bus.stop_serving)
-            return Replica(bus, parts, announcer, own)
+            return Replica(name, parts, announcer)
 
         yield new_replica
 
@@ -219,10 +228,3 @@ async def start(
 @pytest.fixture
 async def replica(start: NewReplica) -> Replica:
     return await start()
-
-
-@pytest.fixture
-def tmp_store(tmp_path: Path) -> Iterator[StoreServer]:
-    """A store of the test's own, to be killed."""
-    with store_process(tmp_path) as server:
-        yield server

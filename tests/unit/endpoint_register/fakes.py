@@ -114,16 +114,15 @@ class InMemoryEndpointRepository:
         self.writes += 1
         return True
 
-    async def forget_told(self, told: Sequence[tuple[Endpoint, int]]) -> None:
+    async def forget_told(self, endpoint: Endpoint) -> None:
         self._check()
-        for endpoint, last in told:
-            kept = self.kept.get(endpoint.id)
-            if kept is None or kept.state is not endpoint.state or kept.incarnation != endpoint.incarnation:
-                continue
-            left = tuple(entry for entry in kept.outbox if entry.seq > last)
-            self.kept[endpoint.id] = replace(kept, outbox=left)
-            if kept.seq == last:
-                self.due.pop(endpoint.id, None)
+        kept, last = self.kept.get(endpoint.id), endpoint.outbox[-1].seq
+        if kept is None or kept.state is not endpoint.state or kept.incarnation != endpoint.incarnation:
+            return
+        left = tuple(entry for entry in kept.outbox if entry.seq > last)
+        self.kept[endpoint.id] = replace(kept, outbox=left)
+        if kept.seq == last:
+            self.due.pop(endpoint.id, None)
 
     async def remove(self, endpoint: Endpoint) -> None:
         self._check()

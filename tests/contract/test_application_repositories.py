@@ -1,0 +1,174 @@
+"""What repositories of applications and configuration promise, held against the fakes and the real store."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+
+from libs.contracts.ids import ApplicationName, AppVersionName
+from libs.store import Store
+from services.endpoint_register.domain.application import Application, AppVersion, Described
+from services.endpoint_register.mongo import MongoApplicationRepository, MongoConfigurationRepository
+from services.endpoint_register.ports import ApplicationRepository, ConfigurationRepository
+from tests.support.rest import Json
+from tests.support.servers import StoreServer, fresh_database, store_process
+from tests.unit.endpoint_register.fakes import (
+    START,
+    InMemoryApplicationRepository,
+    InMemoryConfigurationRepository,
+)
+
+OLIVES, FIGS = ApplicationName("olives"), ApplicationName("figs")
+V1 = AppVersionName("olives-v1")
+
+
+@dataclass
+class Kept:
+    applications: ApplicationRepository
+    configurations: ConfigurationRepository
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+    with store_process(tmp_path_factory.mktemp("contract")) as server:
+        yield server
+
+
+@pytest.fixture(params=["memory", "store"])
+async def kept(request: pytest.FixtureRequest, server: StoreServer) -> AsyncIterator[Kept]:
+    if request.param == "memory":
+        yield Kept(InMemoryApplicationRepository(), InMemoryConfigurationRepository())
+        return
+    store = Store.open(server.url, database=fresh_database(), app_name="test")
+    applications, configurations = MongoApplicationRepository(store), MongoConfigurationRepository(store)
+    await applications.prepare()
+    await configurations.prepare()
+    yield Kept(applications, configurations)
+    await store.close()
+
+
+def shown(text: str = "Olives") -> Described:
+    return Described(display_name=text, description="", created_at=START, updated_at=START)
+
+
+def application(name: ApplicationName = OLIVES, **fields: Json) -> Application:
+    return Application(name=name, shown=shown(), attempt=f"of-{name}", **fields)
+
+
+def with_v1(before: Application) -> Application:
+    return before.with_version(AppVersion(name=V1, shown=shown("First"), attempt="v"))
+
+
+async def test_an_application_is_found_as_it_was_stored(kept: Kept) -> None:
+    stored = with_v1(application())
+
+    assert await kept.applications.add(stored)
+
+    assert await kept.applications.find(OLIVES) == stored
+    assert await kept.applications.find(FIGS) is None
+
+
+async def test_a_name_is_taken_once(kept: Kept) -> None:
+    assert await kept.applications.add(application())
+    assert await kept.applications.add(application()), "the same insert again is our own"
+    assert not await kept.applications.add(replace(application(), attempt="another"))
+
+
+async def test_the_second_of_two_changes_loses(kept: Kept) -> None:
+    before = application()
+    await kept.applications.add(before)
+    one, other = with_v1(before), before.with_shown(shown("Other"))
+
+    assert await kept.applications.replace(before, one)
+    assert not await kept.applications.replace(before, other)
+    assert not await kept.applications.replace(replace(one, attempt="another"), one)
+    assert await kept.applications.find(OLIVES) == one
+
+
+async def test_applications_come_oldest_first(kept: Kept) -> None:
+    younger = replace(shown(), created_at=START + timedelta(seconds=1))
+    await kept.applications.add(replace(application(), shown=younger))
+    await kept.applications.add(application(FIGS))
+
+    everything = await kept.applications.all(None)
+    some = await kept.applications.all(["olives", "gone"])
+
+    assert [each.name for each in everything] == ["figs", "olives"]
+    assert [each.name for each in some] == ["olives"]
+
+
+async def test_unfinished_ones_are_found_until_they_are_finished(kept: Kept) -> None:
+    before = with_v1(application())
+    await kept.applications.add(before)
+    await kept.applications.add(application(FIGS))
+    closing = before.closing(before.versions["v1"], at=START)
+    await kept.applications.replace(before, closing)
+    later = START + timedelta(seconds=1)
+
+    found = await kept.applications.unfinished(before=later)
+    too_early = await kept.applications.unfinished(before=START)
+    await kept.applications.replace(closing, closing.reopened("v1"))
+
+    assert found == [closing]
+    assert too_early == []
+    assert await kept.applications.unfinished(before=later) == []
+
+
+async def test_only_the_same_application_is_removed(kept: Kept) -> None:
+    await kept.applications.add(application())
+
+    await kept.applications.remove(replace(application(), attempt="another"))
+    still_there = await kept.applications.find(OLIVES)
+    await kept.applications.remove(application())
+
+    assert still_there is not None
+    assert await kept.applications.find(OLIVES) is None
+
+
+async def put(kept: Kept, value: int, service: str, version: AppVersionName | None = None) -> None:
+    await kept.configurations.put({"n": value}, service=service, application=OLIVES, version=version)
+
+
+async def test_a_version_beats_its_application(kept: Kept) -> None:
+    await put(kept, 1, "epmx")
+    inherited = await kept.configurations.effective(V1, service="epmx")
+    await put(kept, 2, "epmx", V1)
+    await put(kept, 3, "epmx", V1)
+
+    assert inherited == {"n": 1}
+    assert await kept.configurations.effective(V1, service="epmx") == {"n": 3}
+    assert await kept.configurations.effective(V1, service="kpc") is None
+    assert await kept.configurations.find(service="epmx", application=OLIVES, version=None) == {"n": 1}
+
+
+async def test_an_application_named_as_a_version_is_another_place(kept: Kept) -> None:
+    await put(kept, 1, "epmx", V1)
+
+    named_alike = await kept.configurations.find(
+        service="epmx", application=ApplicationName("olives-v1"), version=None
+    )
+
+    assert named_alike is None
+
+
+async def test_any_json_survives(kept: Kept) -> None:
+    value: Json = {"$set": {"a.b": [1, 1.0, None]}, "": {}}
+
+    await kept.configurations.put(value, service="bcx", application=OLIVES, version=None)
+
+    found = await kept.configurations.find(service="bcx", application=OLIVES, version=None)
+    assert repr(found) == repr(value)
+
+
+async def test_what_is_removed_is_the_versions_or_all(kept: Kept) -> None:
+    await put(kept, 1, "epmx")
+    await put(kept, 2, "epmx", V1)
+    await put(kept, 3, "kpc", V1)
+
+    await kept.configurations.remove(application=OLIVES, version=V1)
+    left = await kept.configurations.effective(V1, service="epmx")
+    await kept.configurations.remove(application=OLIVES, version=None)
+
+    assert left == {"n": 1}
+    assert await kept.configurations.effective(V1, service="epmx") is None
