@@ -28,13 +28,13 @@ from services.endpoint_register.ports import EndpointListing, EndpointRepository
 MAX_WAITING: Final = 4096
 MAX_WAITING_BYTES: Final = 32 * 1024 * 1024
 
-_WORKERS: Final = 32
-"""Enough to publish from many endpoints at once; each emptied outbox is a write of its own, because
-bulks starved on the embedded store: under load each of their statements waits for all other writers."""
+_WORKERS: Final = 128
+"""Each holds one endpoint until it is quiet. Each emptied outbox is a write of its own, because bulks
+starved on the embedded store: under load every statement of them waits for all other writers."""
 
 _PUBLISH_S: Final = 10.0
 _STOP_S: Final = 5.0
-_GATHER_S: Final = 0.02
+_QUIET_S: Final = 0.05
 _FORGET_AT_LEAST_EVERY: Final = 64
 _REMEMBERED: Final = 4096
 
@@ -52,7 +52,7 @@ class Announcer:
         self._events = events
         self._waiting: dict[EndpointId, Endpoint] = {}
         self._waiting_bytes = 0
-        self._busy: set[EndpointId] = set()
+        self._busy: dict[EndpointId, asyncio.Event] = {}
         self._turns: asyncio.Queue[EndpointId] = asyncio.Queue()
         self._told: OrderedDict[EndpointId, tuple[str, int]] = OrderedDict()
 
@@ -71,7 +71,9 @@ class Announcer:
             return
         self._waiting_bytes = size
         self._waiting[endpoint.id] = replace(endpoint, metadata={})
-        if known is None and endpoint.id not in self._busy:
+        if endpoint.id in self._busy:
+            self._busy[endpoint.id].set()
+        elif known is None:
             self._turns.put_nowait(endpoint.id)
 
     async def run(self) -> None:
@@ -86,32 +88,40 @@ class Announcer:
             async with asyncio.timeout(_STOP_S):
                 # The workers have no event for "idle", and this happens once in a life.
                 while self._waiting or self._busy:  # noqa: ASYNC110 - see above
-                    await asyncio.sleep(_GATHER_S)
+                    await asyncio.sleep(_QUIET_S)
 
     async def _work(self) -> None:
         while True:
             endpoint_id = await self._turns.get()
-            self._busy.add(endpoint_id)
+            self._busy[endpoint_id] = asyncio.Event()
             try:
                 while endpoint_id in self._waiting:
                     await self._empty(endpoint_id)
             except GroveError as error:
                 _log.warning("outbox.waits", endpoint=endpoint_id, reason=error.reason_phrase)
             finally:
-                self._busy.discard(endpoint_id)
+                del self._busy[endpoint_id]
                 if endpoint_id in self._waiting:
                     self._turns.put_nowait(endpoint_id)
 
     async def _empty(self, endpoint_id: EndpointId) -> None:
-        """Publish what an endpoint has to tell, and what comes within a moment, and forget it."""
+        """Publish what an endpoint has to tell until it is quiet for a moment, and forget all of it."""
         endpoint = self._take(endpoint_id)
         first = endpoint.outbox[0].seq
         await self._tell(endpoint)
-        await asyncio.sleep(_GATHER_S)
-        while endpoint_id in self._waiting and endpoint.seq - first < _FORGET_AT_LEAST_EVERY:
+        while endpoint.seq - first < _FORGET_AT_LEAST_EVERY and await self._has_more(endpoint_id):
             endpoint = self._take(endpoint_id)
             await self._tell(endpoint)
         await self._endpoints.forget_told(endpoint)
+
+    async def _has_more(self, endpoint_id: EndpointId) -> bool:
+        more = self._busy[endpoint_id]
+        more.clear()
+        if endpoint_id not in self._waiting:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_QUIET_S):
+                    await more.wait()
+        return endpoint_id in self._waiting
 
     def _take(self, endpoint_id: EndpointId) -> Endpoint:
         endpoint = self._waiting.pop(endpoint_id)
