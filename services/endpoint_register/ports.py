@@ -216,8 +216,14 @@ class Announcing(Protocol):
 class Changing(Protocol):
     """Writes changes of endpoints; see the module of that name among the use cases."""
 
-    async def change(self, endpoint_id: EndpointId, change: Change) -> Endpoint:
-        """Apply a change to the endpoint as it is at that moment, and let its events be published."""
+    async def change(self, endpoint_id: EndpointId, change: Change, *, wait_s: float = ...) -> Endpoint:
+        """Apply a change to the endpoint as it is at that moment, and let its events be published.
+
+        Args:
+            endpoint_id: Whom.
+            change: What.
+            wait_s: How long to wait for the turn.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from typing import Final
 
 from libs.contracts.errors import ConflictError, DeadlineError, GroveError, NotFoundError, UnavailableError
 from libs.contracts.ids import ApplicationName, EndpointId
+from libs.contracts.messages import Request
 from services.endpoint_register.domain.application import Application, Lifecycle
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.ports import Announcing, Change, EndpointRepository, Entropy, Parts, Turns
@@ -23,8 +24,16 @@ ATTEMPTS: Final = 40
 
 TOGETHER: Final = 64
 TURN_WAIT_S: Final = 4.5
+"""A turn is waited for unless the request says for how long anybody waits for its answer."""
+
+_TIME_TO_ANSWER_S: Final = 0.5
 
 Outcome = Endpoint | GroveError
+
+
+def patience_s(request: Request) -> float:
+    """How long a request may stand in line: a little less than its caller waits."""
+    return max(0.0, request.timeout / 1000 - _TIME_TO_ANSWER_S) if request.timeout else TURN_WAIT_S
 
 
 async def find_ready(endpoint_id: EndpointId, *, parts: Parts, metadata: bool = True) -> Endpoint:
@@ -69,7 +78,9 @@ class EndpointChanges:
         self._entropy = entropy
         self._lines: dict[EndpointId, deque[_Standing]] = {}
 
-    async def change(self, endpoint_id: EndpointId, change: Change) -> Endpoint:
+    async def change(
+        self, endpoint_id: EndpointId, change: Change, *, wait_s: float = TURN_WAIT_S
+    ) -> Endpoint:
         """Apply ``change`` to the endpoint as it is at that moment, and let its events be published.
 
         Raises:
@@ -83,7 +94,7 @@ class EndpointChanges:
         line = self._lines.setdefault(endpoint_id, deque())
         line.append(mine)
         try:
-            await self._turns.run(endpoint_id, lambda: self._lead(endpoint_id, mine), wait_s=TURN_WAIT_S)
+            await self._turns.run(endpoint_id, lambda: self._lead(endpoint_id, mine), wait_s=wait_s)
         except (DeadlineError, UnavailableError):
             if not mine.taken:
                 raise

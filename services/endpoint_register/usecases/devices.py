@@ -89,9 +89,7 @@ async def _change(request: ClientData, rewrite: Callable[[Metadata], Metadata], 
         _check_application(request, before)
         return rewrite(before.metadata)
 
-    await change_metadata(
-        EndpointId(request.endpoint_id), checked, correlation_id=request.correlation_id, parts=parts
-    )
+    await change_metadata(EndpointId(request.endpoint_id), checked, request=request, parts=parts)
     return _NOTHING
 
 

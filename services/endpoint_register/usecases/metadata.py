@@ -14,6 +14,7 @@ from libs.contracts.endpoints import (
 )
 from libs.contracts.errors import BadRequestError, NotFoundError
 from libs.contracts.ids import EndpointId, check_metadata_key
+from libs.contracts.messages import Request
 from libs.contracts.payload import JsonValue, decode_json
 from services.endpoint_register.domain.conditions import check_if_match
 from services.endpoint_register.domain.endpoint import Endpoint
@@ -27,7 +28,7 @@ from services.endpoint_register.domain.metadata import (
 )
 from services.endpoint_register.domain.patch import apply_patch, parse_patch
 from services.endpoint_register.ports import Parts
-from services.endpoint_register.usecases.changing import find_ready
+from services.endpoint_register.usecases.changing import find_ready, patience_s
 from services.endpoint_register.usecases.scope import check_scope, find_application
 
 
@@ -110,7 +111,7 @@ async def change_metadata(
     endpoint_id: EndpointId,
     rewrite: Callable[[Endpoint], Metadata],
     *,
-    correlation_id: str,
+    request: Request,
     parts: Parts,
 ) -> Endpoint:
     """Give an endpoint other metadata; the same again makes no new revision and no event.
@@ -128,9 +129,9 @@ async def change_metadata(
         if not difference:
             return None
         now = parts.clock.now()
-        return before.with_metadata(metadata, difference, at=now, correlation_id=correlation_id)
+        return before.with_metadata(metadata, difference, at=now, correlation_id=request.correlation_id)
 
-    return await parts.changing.change(endpoint_id, change)
+    return await parts.changing.change(endpoint_id, change, wait_s=patience_s(request))
 
 
 async def _rewrite(
@@ -143,9 +144,7 @@ async def _rewrite(
         check_if_match(cmd.if_match, before.e_tag)
         return rewrite(before.metadata)
 
-    return await change_metadata(
-        EndpointId(cmd.endpoint_id), checked, correlation_id=cmd.correlation_id, parts=parts
-    )
+    return await change_metadata(EndpointId(cmd.endpoint_id), checked, request=cmd, parts=parts)
 
 
 async def _find(endpoint_id: str, limits: Sequence[str] | None, parts: Parts) -> Endpoint:

@@ -54,7 +54,6 @@ class StandInCredentials:
 
     tokens: dict[tuple[str, str], str] = field(default_factory=dict)
     refusal: GroveError | None = None
-    silent: bool = False
 
     async def on_store(self, request: StoreToken) -> EmptyReply:
         if self.refusal is not None:
@@ -62,8 +61,6 @@ class StandInCredentials:
         holder = self.tokens.setdefault((request.application_name, request.token), request.endpoint_id)
         if holder != request.endpoint_id:
             raise ConflictError("the token is taken")
-        if self.silent:
-            await asyncio.sleep(60)
         return EmptyReply(status_code=204)
 
     async def on_delete(self, request: DeleteEndpointTokens) -> EmptyReply:
@@ -71,6 +68,13 @@ class StandInCredentials:
             raise self.refusal
         self.tokens = {key: holder for key, holder in self.tokens.items() if holder != request.endpoint_id}
         return EmptyReply(status_code=204)
+
+    async def serve(self, bus: Bus) -> None:
+        subjects, queue = bus.subjects, "credential-manager"
+        await bus.serve(STORE_TOKEN.subject(subjects), StoreToken, self.on_store, queue=queue)
+        await bus.serve(
+            DELETE_ENDPOINT_TOKENS.subject(subjects), DeleteEndpointTokens, self.on_delete, queue=queue
+        )
 
     def of(self, endpoint_id: str) -> list[str]:
         return [token for (_, token), holder in self.tokens.items() if holder == endpoint_id]
@@ -93,11 +97,12 @@ class Client:
     """Asks as the gateway and the transports do, and hears every event."""
 
     bus: Bus
+    timeout_s: float = 30.0
     heard: list[tuple[AnyEventType, Any]] = field(default_factory=list)
 
     async def ask(self, operation: AnyOperation, request: Request) -> Json:
         reply: Reply = await self.bus.request(
-            operation.subject(self.bus.subjects), request, operation.reply, timeout_s=30
+            operation.subject(self.bus.subjects), request, operation.reply, timeout_s=self.timeout_s
         )
         return reply
 
@@ -180,14 +185,7 @@ async def client(nats: NatsServer) -> AsyncIterator[Client]:
 @pytest.fixture
 async def credentials(client: Client) -> StandInCredentials:
     stand_in = StandInCredentials()
-    subjects = client.bus.subjects
-    await client.bus.serve(STORE_TOKEN.subject(subjects), StoreToken, stand_in.on_store, queue="credentials")
-    await client.bus.serve(
-        DELETE_ENDPOINT_TOKENS.subject(subjects),
-        DeleteEndpointTokens,
-        stand_in.on_delete,
-        queue="credentials",
-    )
+    await stand_in.serve(client.bus)
     return stand_in
 
 

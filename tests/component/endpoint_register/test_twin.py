@@ -288,3 +288,96 @@ async def test_keys_in_use_are_told_by_version(client: Client, replica: Replica)
     )
 
     assert keys.body == {version: ["common", "k0", "k1", "k2"]}
+
+
+FIGS_ONLY = ("figs",)
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_type", "fields"),
+    [
+        pytest.param(
+            tekton.CREATE_APPLICATION,
+            tekton.CreateApplication,
+            {"body": tekton.NewApplication()},
+            id="create-application",
+        ),
+        pytest.param(tekton.GET_APPLICATION, tekton.GetApplication, {}, id="get-application"),
+        pytest.param(
+            tekton.UPDATE_APPLICATION,
+            tekton.UpdateApplication,
+            {"body": tekton.DisplayChange()},
+            id="update-application",
+        ),
+        pytest.param(
+            tekton.DELETE_APPLICATION, tekton.DeleteApplication, {"force": True}, id="delete-application"
+        ),
+        pytest.param(tekton.LIST_VERSIONS, tekton.ListVersions, {}, id="list-versions"),
+        pytest.param(
+            tekton.CREATE_VERSION,
+            tekton.CreateVersion,
+            {"body": tekton.NewAppVersion(name_suffix="x")},
+            id="create-version",
+        ),
+        pytest.param(tekton.GET_VERSION, tekton.GetVersion, {}, id="get-version"),
+        pytest.param(
+            tekton.UPDATE_VERSION, tekton.UpdateVersion, {"body": tekton.DisplayChange()}, id="update-version"
+        ),
+        pytest.param(tekton.DELETE_VERSION, tekton.DeleteVersion, {}, id="delete-version"),
+        pytest.param(
+            tekton.GET_APP_CONFIG, tekton.GetAppConfig, {"service_instance_name": "epmx"}, id="get-config"
+        ),
+        pytest.param(
+            tekton.PUT_APP_CONFIG,
+            tekton.PutAppConfig,
+            {"service_instance_name": "epmx", "body": {}},
+            id="put-config",
+        ),
+        pytest.param(epr.CREATE_ENDPOINT, epr.CreateEndpoint, {}, id="create-endpoint"),
+        pytest.param(epr.LIST_ENDPOINTS, epr.ListEndpoints, {}, id="list-endpoints"),
+        pytest.param(epr.GET_ENDPOINT, epr.GetEndpoint, {}, id="get-endpoint"),
+        pytest.param(epr.DELETE_ENDPOINT, epr.DeleteEndpoint, {}, id="delete-endpoint"),
+        pytest.param(epr.GET_ENDPOINT_VERSION, epr.GetEndpointVersion, {}, id="get-app-version"),
+        pytest.param(
+            epr.PUT_ENDPOINT_VERSION,
+            epr.PutEndpointVersion,
+            {"body": epr.AppVersionRef("olives-v1")},
+            id="put-app-version",
+        ),
+        pytest.param(epr.GET_METADATA, epr.GetMetadata, {}, id="get-metadata"),
+        pytest.param(epr.PUT_METADATA, epr.PutMetadata, {"payload": b"{}"}, id="put-metadata"),
+        pytest.param(epr.PATCH_METADATA, epr.PatchMetadata, {"payload": b"[]"}, id="patch-metadata"),
+        pytest.param(epr.GET_METADATA_KEY, epr.GetMetadataKey, {"key": "a"}, id="get-key"),
+        pytest.param(epr.PUT_METADATA_KEY, epr.PutMetadataKey, {"key": "a", "payload": b"2"}, id="put-key"),
+        pytest.param(epr.DELETE_METADATA_KEY, epr.DeleteMetadataKey, {"key": "a"}, id="delete-key"),
+        pytest.param(epr.LIST_METADATA_KEYS, epr.ListMetadataKeys, {}, id="list-keys"),
+        pytest.param(
+            epr.APPLICATION_METADATA_KEYS, epr.ApplicationMetadataKeys, {}, id="keys-of-application"
+        ),
+    ],
+)
+async def test_a_limited_key_can_do_nothing_elsewhere(
+    client: Client,
+    replica: Replica,
+    operation: AnyOperation,
+    request_type: Callable[..., Request],
+    fields: dict[str, Any],
+) -> None:
+    version = await client.new_version()
+    created = await client.new_endpoint(version, metadata={"a": 1})
+    known = {
+        "application_name": version.rpartition("-")[0],
+        "version_name": version,
+        "endpoint_id": created.endpoint_id,
+        "body": epr.NewEndpoint(app_version=epr.AppVersionRef(version)),
+    }
+    taken = set(request_type.__struct_fields__)  # type: ignore[attr-defined]  # it is a Struct
+    limited = {name: value for name, value in known.items() if name in taken}
+    if operation is epr.LIST_ENDPOINTS:
+        del limited["endpoint_id"]
+
+    refused = await client.refused(operation, request_type(**limited | fields, applications=FIGS_ONLY))
+
+    assert type(refused) is ForbiddenError
+    left = await client.ask(epr.LIST_ENDPOINTS, epr.ListEndpoints(include=("metadata",)))
+    assert [each.metadata for each in left.body.content] == [{"a": 1}]
