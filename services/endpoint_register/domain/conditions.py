@@ -11,7 +11,8 @@ from libs.contracts.errors import BadRequestError, PreconditionFailedError
 
 _ANY: Final = "*"
 _TAG: Final = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
-_LIST: Final = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,(?:[ \t]*{_TAG})?)*[ \t,]*")
+# Only one way to match each comma: with two, eight thousand of them take a quarter of a second.
+_LIST: Final = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
 _ONE: Final = re.compile(_TAG)
 _MAX_LENGTH: Final = 8192
 
