@@ -1,4 +1,4 @@
-"""``python -m services.endpoint_register``."""
+"""Run the service: ``python -m services.endpoint_register``."""
 
 from libs.process import run
 from services.endpoint_register import app
