@@ -33,7 +33,10 @@ class HttpServer:
             self._runner = web.ServerRunner(app, shutdown_timeout=in_flight_s)
         else:
             app.on_response_prepare.append(self._on_response_prepare)
-            self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=in_flight_s)
+            # aiohttp would inflate bodies that nobody reads: 700 KB of a stranger stop the loop for seconds.
+            self._runner = web.AppRunner(
+                app, access_log=None, shutdown_timeout=in_flight_s, auto_decompress=False
+            )
         self._site: web.TCPSite | None = None
 
     async def start(self, *, bind: str, port: int, tls: ssl.SSLContext | None = None) -> int:
