@@ -18,6 +18,7 @@ CLOCK_SKEW_MS = 30_000
 """How far two hosts' clocks may be apart before a message is called expired (rule 28)."""
 
 _FIRST_ERROR = 400
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _encode = msgspec.msgpack.Encoder().encode
 T = TypeVar("T")
@@ -70,7 +71,7 @@ def decode_request(body: bytes, decode: msgspec.msgpack.Decoder[MessageT]) -> Me
     """
     try:
         return decode.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise BadRequestError(str(error)) from error
 
 
@@ -85,7 +86,7 @@ def decode_reply(body: bytes, kind: type[ReplyT]) -> ReplyT:
         if outcome.status_code < _FIRST_ERROR:
             reply: ReplyT = decoder(kind).decode(body)
             return reply
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise InternalError("an answer on the bus could not be read") from error
     raise error_for(outcome.status_code, outcome.reason_phrase)
 
