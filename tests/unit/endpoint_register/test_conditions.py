@@ -47,6 +47,7 @@ def test_if_match_does_not_hold(condition: str) -> None:
         pytest.param('"a" "b"', id="no comma"),
         pytest.param('"' * 9000, id="very long"),
         pytest.param('"a",' * 2000 + "x", id="long and wrong in the end"),
+        pytest.param('"a"' + "," * 8000 + "x", id="thousands of commas"),
     ],
 )
 def test_what_is_no_condition_is_a_bad_request(condition: str) -> None:
