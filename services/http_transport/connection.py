@@ -235,6 +235,7 @@ class DeviceConnection(web.RequestHandler):
         the reset instead of the answer (RFC 9112 section 9.6).
         """
         finished = await super().finish_response(request, resp, start_time)
+        self._shorten_complaint()  # what follows a declined Upgrade is parsed in there
         if self._gone is not None and self.transport is not None and self.transport.can_write_eof():
             self.transport.write_eof()
             await asyncio.wait({self._gone}, timeout=_LINGER_S)

@@ -39,6 +39,18 @@ async def test_conditions_made_of_commas_delay_no_device(rest: Operator) -> None
     assert {answer.status for answer in await attack} == {400}
 
 
+async def test_what_follows_a_declined_upgrade_is_not_quoted_in_the_log(suite: Stack) -> None:
+    upgrade = (
+        "POST /kp1/a-v1/epmx/t/get HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    )
+    secret = "behind-an-upgrade"
+
+    answer = await _talk(suite.http, f"{upgrade}POST /kp1/{secret} HTTP/1.1\nHost: x\n\n".encode())
+
+    assert b"malformed HTTP" in answer
+    assert secret not in (suite.data / "logs" / "http-transport-0.log").read_text()
+
+
 async def _longest_wait_s(ask: Callable[[], Awaitable[object]], *, until: "asyncio.Future[list[T]]") -> float:
     longest_s = 0.0
     while True:
@@ -50,14 +62,19 @@ async def _longest_wait_s(ask: Callable[[], Awaitable[object]], *, until: "async
 
 
 async def _post_nowhere(api: str, body: bytes) -> bytes:
-    parts = urlsplit(api)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     head = (
         "POST /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
         f"Content-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
     )
+    return await _talk(api, head.encode() + body)
+
+
+async def _talk(url: str, data: bytes) -> bytes:
+    """Send bytes and return all that comes back until the other side closes."""
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
-        writer.write(head.encode() + body)
+        writer.write(data)
         async with asyncio.timeout(30):
             return await reader.read()
     finally:
