@@ -19,7 +19,7 @@ MAX_NAME_LENGTH = 256
 """Longest endpoint id, token, application name or metadata key, characters."""
 
 _ENDPOINT_ID = re.compile(r"[a-zA-Z0-9._~-]+")
-_TOKEN = re.compile(r"[^+#/.\x00-\x1f\x7f]+")
+_TOKEN = re.compile(r"[^+#/.]+")
 _APPLICATION = re.compile(r"[a-z0-9_-]+")
 _SUFFIX = re.compile(r"[a-z0-9]+")
 _METADATA_KEY = re.compile(r"[a-zA-Z0-9_]+")
@@ -39,16 +39,19 @@ def version_name(application: str, suffix: str) -> AppVersionName:
 
 
 def is_token(text: str) -> bool:
-    """Whether an endpoint token may look like this: ``^[^+#/.]+$``, no control characters."""
-    return _fits(_TOKEN, text) and _encodable(text)
+    """Whether an endpoint token may look like this: ``^[^+#/.]+$``, printable as KP1 paths are."""
+    return _fits(_TOKEN, text) and text.isprintable()
 
 
 def check_endpoint_id(text: str) -> EndpointId:
     """Accept an endpoint id given by a user.
 
     Raises:
-        BadRequestError: It does not match ``^[a-zA-Z0-9._~-]{1,256}$``.
+        BadRequestError: It does not match ``^[a-zA-Z0-9._~-]{1,256}$``, or is ``.`` or ``..``, which
+            HTTP clients take out of a path (RFC 3986 section 5.2.4).
     """
+    if text in {".", ".."}:
+        raise BadRequestError("endpointId cannot be . or ..")
     return EndpointId(_checked(_ENDPOINT_ID, text, what="endpointId", form="[a-zA-Z0-9._~-]"))
 
 
@@ -60,7 +63,7 @@ def check_token(text: str) -> str:
             phrase never repeats it.
     """
     if not is_token(text):
-        message = f"token must be 1 to {MAX_NAME_LENGTH} characters other than + # / . and controls"
+        message = f"token must be 1 to {MAX_NAME_LENGTH} characters other than + # / . and unprintable ones"
         raise BadRequestError(message)
     return text
 
@@ -94,14 +97,6 @@ def check_metadata_key(text: str) -> str:
 
 def _fits(pattern: re.Pattern[str], text: str) -> bool:
     return len(text) <= MAX_NAME_LENGTH and pattern.fullmatch(text) is not None
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _checked(pattern: re.Pattern[str], text: str, *, what: str, form: str) -> str:

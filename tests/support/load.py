@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from tests.support.rest import Operator, Twin
+from tests.support.waiting import eventually
 
 KEYS = 7
 _PAUSE_AFTER_FAILURE_S = 0.05
@@ -51,25 +52,66 @@ class Writer:
             self.slowest_s = max(self.slowest_s, time.monotonic() - began)
 
 
+class Newcomer:
+    """An operator who never stops creating endpoints, and each one's device saying hello."""
+
+    def __init__(self, rest: Operator, version: str) -> None:
+        self._rest = rest
+        self._version = version
+        self.outcomes: Counter[int | str] = Counter()
+
+    async def run(self) -> None:
+        """Create and use until cancelled."""
+        while True:
+            outcome = await self._create_and_use()
+            self.outcomes[outcome] += 1
+            if outcome != 200:
+                await asyncio.sleep(_PAUSE_AFTER_FAILURE_S)
+
+    async def _create_and_use(self) -> int | str:
+        try:
+            body = {"appVersion": {"name": self._version}}
+            created = await self._rest.call("POST", "/epr/api/v1/endpoints", body)
+            if created.status != 201:
+                return created.status
+            twin = self._rest.twin(created.body["endpointId"], created.body["token"], self._version)
+            return (await twin.get()).status
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
+            return _REFUSED
+
+
 class Load:
     """All writers of one test."""
 
-    def __init__(self, writers: Sequence[Writer]) -> None:
+    def __init__(self, writers: Sequence[Writer], newcomers: Sequence[Newcomer]) -> None:
         self._writers = writers
+        self._newcomers = newcomers
 
     @property
     def outcomes(self) -> Counter[int | str]:
-        """What the writers were answered so far, by status; ``no connection`` for a broken socket."""
-        return sum((writer.outcomes for writer in self._writers), Counter())
+        """What everyone was answered so far, by status; ``no connection`` for a broken socket."""
+        return sum((each.outcomes for each in self._everyone()), Counter())
 
     @property
     def successes(self) -> int:
         """How many updates were acknowledged so far."""
-        return self.outcomes[200]
+        return sum(writer.outcomes[200] for writer in self._writers)
 
     def least_served(self) -> int:
         """How many updates the unluckiest writer got through."""
         return min(writer.outcomes[200] for writer in self._writers)
+
+    async def everyone_is_served_again(self, *, after: str, deadline_s: float = 30.0) -> None:
+        """Wait until each writer has got another update through, and each operator another endpoint."""
+        before = [(each, each.outcomes[200]) for each in self._everyone()]
+
+        async def served() -> bool:
+            return all(each.outcomes[200] > count for each, count in before)
+
+        await eventually(served, what=f"every device is served after {after}", deadline_s=deadline_s)
+
+    def _everyone(self) -> list[Writer | Newcomer]:
+        return [*self._writers, *self._newcomers]
 
     async def lost(self, rest: Operator) -> list[str]:
         """Compare what was acknowledged with what the twins hold; one line for each loss."""
@@ -85,14 +127,16 @@ class Load:
 
 
 @asynccontextmanager
-async def metadata_load(rest: Operator, *, twins: int) -> AsyncIterator[Load]:
-    """Keep ``twins`` devices updating until the block ends."""
+async def metadata_load(rest: Operator, *, twins: int, newcomers: int = 0) -> AsyncIterator[Load]:
+    """Keep ``twins`` devices updating, and ``newcomers`` operators creating, until the block ends."""
     version = await rest.new_version()
     writers = [Writer(await rest.new_twin(version)) for _ in range(twins)]
+    operators = [Newcomer(rest, version) for _ in range(newcomers)]
     async with asyncio.TaskGroup() as running:
-        tasks = [running.create_task(writer.run(), name=writer.twin.endpoint_id) for writer in writers]
+        everyone: list[Writer | Newcomer] = [*writers, *operators]
+        tasks = [running.create_task(each.run(), name="load") for each in everyone]
         try:
-            yield Load(writers)
+            yield Load(writers, operators)
         finally:
             for task in tasks:
                 task.cancel()

@@ -15,10 +15,7 @@ from services.credential_manager.domain.api_keys import (
 from services.credential_manager.domain.changes import Announcement, Change, Record
 from services.credential_manager.domain.fingerprints import FingerprintKeyError, Fingerprints
 from services.credential_manager.domain.paging import (
-    check_page,
-    check_still_matches,
     e_tag_of,
-    is_unchanged,
     page_of,
 )
 from services.credential_manager.domain.tokens import (
@@ -41,11 +38,8 @@ __all__ = [
     "check_allowed",
     "check_applications",
     "check_key_name",
-    "check_page",
     "check_room",
-    "check_still_matches",
     "e_tag_of",
-    "is_unchanged",
     "page_of",
     "parse_expiry",
     "refuse_duplicate",

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 from libs.contracts.api_keys import CreateApiKey, ListApiKeys
 from libs.contracts.errors import ConflictError, NotFoundError
 from libs.contracts.ids import ApiKeyId
+from libs.contracts.paging import check_page
 from services.credential_manager.domain import (
     ApiKey,
     check_applications,
     check_key_name,
-    check_page,
     parse_expiry,
     refused_key,
 )

@@ -7,6 +7,7 @@ told; 503 then means "stored, but they may not know yet", and repeating the requ
 from contextlib import suppress
 from dataclasses import dataclass
 
+from libs.contracts.conditions import check_if_match, is_current
 from libs.contracts.credentials import CreateToken, DeleteToken, ListTokens, SetTokenStatus, StoreToken
 from libs.contracts.ecap import EndpointTokenStatusTransitionRequest
 from libs.contracts.errors import BadRequestError, ConflictError, GroveError, NotFoundError, UnavailableError
@@ -18,16 +19,14 @@ from libs.contracts.ids import (
     check_endpoint_id,
     check_token,
 )
+from libs.contracts.paging import check_page
 from libs.contracts.tokens import TokenStatus
 from services.credential_manager.domain import (
     EndpointToken,
     Phase,
     check_allowed,
-    check_page,
     check_room,
-    check_still_matches,
     e_tag_of,
-    is_unchanged,
     page_of,
     refuse_duplicate,
 )
@@ -106,7 +105,7 @@ async def list_tokens(cmd: ListTokens, *, parts: Parts) -> TokenList:
     if not tokens:
         await parts.endpoints.application_of(endpoint_id, allowed=cmd.applications)
     e_tag = e_tag_of(tokens)
-    if is_unchanged(cmd.if_none_match, e_tag):
+    if is_current(cmd.if_none_match, e_tag):
         return TokenList(None, e_tag)
     page = page_of(
         tokens,
@@ -266,7 +265,7 @@ async def _check_condition(cmd: SetTokenStatus | DeleteToken, *, parts: Parts) -
     """Hold If-Match; read after the token itself, so that the compare-and-set covers what was judged."""
     if cmd.if_match is not None:
         tokens = await _live_tokens(EndpointId(cmd.endpoint_id), parts=parts)
-        check_still_matches(cmd.if_match, e_tag_of(tokens))
+        check_if_match(cmd.if_match, e_tag_of(tokens))
 
 
 def _visible(

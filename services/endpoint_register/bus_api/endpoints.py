@@ -4,11 +4,11 @@ from http import HTTPStatus
 
 from libs.contracts import endpoints as contract
 from libs.contracts.applications import EmptyReply
+from libs.contracts.conditions import is_current
 from libs.contracts.esp import ClientData, ExtensionData
 from libs.contracts.payload import encode_json
 from libs.contracts.tokens import TokenStatus
 from services.endpoint_register.bus_api.bodies import endpoint_body, endpoint_version_body
-from services.endpoint_register.domain.conditions import is_current
 from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases import devices, endpoints, metadata, removing

@@ -31,7 +31,6 @@ from libs.contracts.lifecycle import (
 )
 from libs.contracts.messages import Event
 from libs.contracts.subjects import EventType
-from services.endpoint_register.domain.conditions import e_tag_of
 from services.endpoint_register.domain.metadata import Difference, Metadata
 
 MAX_OUTBOX: Final = 256
@@ -72,6 +71,15 @@ EVENT_KINDS: Final[Mapping[str, EventType[Any]]] = {
     kind.name: kind for kind in (REGISTERED, UNREGISTERED, APP_VERSION_UPDATED, METADATA_UPDATED)
 }
 """What an outbox may hold, by name."""
+
+
+def e_tag_of(*, incarnation: str, revision: int) -> str:
+    """Spell the strong entity tag of metadata, quotes included.
+
+    With the incarnation in it an endpoint that was removed and created again never shows a tag that
+    it has shown before.
+    """
+    return f'"{incarnation}-{revision}"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

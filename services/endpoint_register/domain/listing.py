@@ -15,7 +15,6 @@ from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.instants import iso_ms
 from services.endpoint_register.domain.endpoint import Endpoint
 
-MAX_LIMIT = 1000
 KEYS = ("id", "created", "version", "applicationId", "applicationCreated", "versionCreated")
 """Every key an endpoint is listed under."""
 
@@ -117,18 +116,6 @@ def parse_sort(sort: str | None) -> tuple[Order, bool]:
     except ValueError:
         known = ", ".join(order.value for order in Order)
         raise BadRequestError(f"sort must be one of {known}, with - for descending") from None
-
-
-def check_page(*, offset: int, limit: int) -> None:
-    """Accept the bounds of a page.
-
-    Raises:
-        BadRequestError: One of them is out of range.
-    """
-    if offset < 0:
-        raise BadRequestError("offset must be 0 or more")
-    if not 1 <= limit <= MAX_LIMIT:
-        raise BadRequestError(f"limit must be 1 to {MAX_LIMIT}")
 
 
 def _version_prefix(version: AppVersionName) -> str:

@@ -32,11 +32,10 @@ from libs.contracts.ids import (
     check_endpoint_id,
     check_token,
 )
+from libs.contracts.paging import MAX_LIMIT, check_page
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.domain.listing import (
-    MAX_LIMIT,
     Range,
-    check_page,
     keys_of,
     listed,
     parse_sort,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from libs.contracts.conditions import check_if_match
 from libs.contracts.endpoints import (
     ApplicationMetadataKeys,
     DeleteMetadataKey,
@@ -16,7 +17,6 @@ from libs.contracts.errors import BadRequestError, NotFoundError
 from libs.contracts.ids import EndpointId, check_metadata_key
 from libs.contracts.messages import Request
 from libs.contracts.payload import JsonValue, decode_json
-from services.endpoint_register.domain.conditions import check_if_match
 from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.domain.metadata import (
     Difference,

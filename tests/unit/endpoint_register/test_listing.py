@@ -9,7 +9,6 @@ from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.domain.listing import (
     Order,
-    check_page,
     keys_of,
     parse_sort,
     range_of,
@@ -80,9 +79,3 @@ def test_a_sort_is_a_field_with_a_direction(sort: str | None, parsed: tuple[Orde
 def test_another_sort_is_a_bad_request(sort: str) -> None:
     with pytest.raises(BadRequestError):
         parse_sort(sort)
-
-
-@pytest.mark.parametrize(("offset", "limit"), [(-1, 20), (0, 0), (0, 1001)])
-def test_a_page_has_bounds(offset: int, limit: int) -> None:
-    with pytest.raises(BadRequestError):
-        check_page(offset=offset, limit=limit)

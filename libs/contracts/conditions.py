@@ -1,8 +1,4 @@
-"""Entity tags and the conditions on them (RFC 9110 sections 8.8.3 and 13.1).
-
-A tag holds the incarnation of the endpoint and the revision of its metadata: an endpoint that was
-removed and created again never shows a tag it has shown before.
-"""
+"""Conditions on entity tags: ``If-Match`` and ``If-None-Match`` (RFC 9110 sections 8.8.3 and 13.1)."""
 
 import re
 from typing import Final
@@ -17,13 +13,8 @@ _ONE: Final = re.compile(_TAG)
 _MAX_LENGTH: Final = 8192
 
 
-def e_tag_of(*, incarnation: str, revision: int) -> str:
-    """Spell the tag of metadata, quotes included; it is a strong one."""
-    return f'"{incarnation}-{revision}"'
-
-
 def check_if_match(condition: str | None, current: str) -> None:
-    """Hold an ``If-Match``; ``*`` asks only that there is an endpoint.
+    """Hold an ``If-Match``; ``*`` asks only that there is something.
 
     Raises:
         BadRequestError: It is neither ``*`` nor a list of entity tags.
