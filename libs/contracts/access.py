@@ -4,10 +4,15 @@ The local runner, Compose and Kubernetes all build their NATS configuration from
 """
 
 from dataclasses import dataclass
+from types import ModuleType
 
-from libs.contracts.subjects import DEFAULT_ROOT
+from libs.contracts import api_keys, applications, credentials, ecap, endpoints, esp, lifecycle
+from libs.contracts.messages import ManagementRequest
+from libs.contracts.subjects import DEFAULT_ROOT, AnyOperation, Operation, Subjects
 
 OBSERVER = "observer"
+DEFAULT_INBOX = "_INBOX"
+"""Where NATS clients that choose no inbox prefix hear their replies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,32 +34,49 @@ class AccessUser:
 
 @dataclass(frozen=True, slots=True)
 class _Role:
-    """What a service does on the bus, without the root."""
+    """What a service does on the bus, without the root.
+
+    Attributes:
+        serves: Instances whose requests it answers.
+        calls: The requests it makes, one by one: a transport that was broken into must not be able
+            to create an API key.
+        tells: Whether it broadcasts events.
+        hears: Patterns of the events it listens to.
+        streams: Streams it creates.
+    """
 
     serves: tuple[str, ...] = ()
-    calls: tuple[str, ...] = ()
+    calls: tuple[AnyOperation, ...] = ()
     tells: bool = False
     hears: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
 
 
+def _of(module: ModuleType) -> tuple[AnyOperation, ...]:
+    return tuple(value for value in vars(module).values() if isinstance(value, Operation))
+
+
 _TOKENS = "*.endpoint.token.>"
 _CONFIGURATION = "*.service.configuration.>"
+_FOR_OPERATORS = (
+    *_of(applications),
+    *_of(endpoints),
+    *(one for one in _of(credentials) if issubclass(one.request, ManagementRequest)),
+    *_of(api_keys),
+)
+_FOR_DEVICES = (lifecycle.RESOLVE_APP_VERSION, ecap.VALIDATE_TOKEN, esp.EPMX)
 
 _ROLES: dict[str, _Role] = {
-    "credential-manager": _Role(serves=("credential-manager",), calls=("endpoint-register",), tells=True),
+    "credential-manager": _Role(serves=("credential-manager",), calls=(endpoints.GET_ENDPOINT,), tells=True),
     "endpoint-register": _Role(
         serves=("endpoint-register", "epmx"),
-        calls=("credential-manager",),
+        calls=(credentials.STORE_TOKEN, credentials.DELETE_ENDPOINT_TOKENS),
         tells=True,
         hears=(_CONFIGURATION,),
         streams=("EVENTS",),
     ),
-    "http-transport": _Role(
-        calls=("credential-manager", "endpoint-register", "epmx"),
-        hears=(_TOKENS, _CONFIGURATION),
-    ),
-    "api-gateway": _Role(calls=("credential-manager", "endpoint-register"), hears=("*.api-key.status.>",)),
+    "http-transport": _Role(calls=_FOR_DEVICES, hears=(_TOKENS, _CONFIGURATION)),
+    "api-gateway": _Role(calls=_FOR_OPERATORS, hears=("*.api-key.status.>",)),
 }
 
 
@@ -75,13 +97,23 @@ def users(root: str = DEFAULT_ROOT) -> tuple[AccessUser, ...]:
 
 
 def _user(name: str, role: _Role, root: str) -> AccessUser:
-    publish = [f"{root}.service.{instance}.>" for instance in role.calls]
+    subjects = Subjects(root)
+    publish = [operation.subject(subjects) for operation in role.calls]
     publish += ["$JS.API.INFO"]
     if role.tells:
         publish.append(f"{root}.events.{name}.>")
+    if not role.serves:
+        # It answers $SRV only, whose callers use the default inbox. Were it allowed to answer
+        # whatever it hears, it could forge the stream's acknowledgement of another's event.
+        publish.append(f"{DEFAULT_INBOX}.>")
     for stream in role.streams:
         publish += [f"$JS.API.STREAM.{verb}.{stream}" for verb in ("INFO", "CREATE", "UPDATE")]
     subscribe = [f"{root}.service.{instance}.>" for instance in role.serves]
     subscribe += [f"{root}.events.{pattern}" for pattern in role.hears]
     subscribe += [f"{inbox_prefix(name)}.>", "$SRV.>"]
-    return AccessUser(name=name, publish=tuple(publish), subscribe=tuple(subscribe))
+    return AccessUser(
+        name=name,
+        publish=tuple(publish),
+        subscribe=tuple(subscribe),
+        allow_responses=bool(role.serves),
+    )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.contracts import access, ecap, endpoints, esp, lifecycle
+from libs.contracts import access, api_keys, credentials, ecap, endpoints, esp, lifecycle
 from libs.contracts.streams import all_streams, events_stream
 from libs.contracts.subjects import AnyOperation, Subjects, encode_token
 
@@ -79,6 +79,31 @@ def test_callers_may_publish_what_owners_may_hear(caller: str, operation: AnyOpe
 
     assert any(_matches(pattern, subject) for pattern in users[caller].publish)
     assert any(_matches(pattern, subject) for pattern in users[owner].subscribe)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        pytest.param(api_keys.CREATE_API_KEY, id="create an API key"),
+        pytest.param(endpoints.LIST_ENDPOINTS, id="list endpoints"),
+        pytest.param(credentials.SET_TOKEN_STATUS, id="revoke a token"),
+        pytest.param(credentials.STORE_TOKEN, id="store a token"),
+    ],
+)
+def test_transport_that_was_broken_into_cannot_do_what_operators_do(operation: AnyOperation) -> None:
+    transport = next(user for user in access.users() if user.name == "http-transport")
+
+    subject = operation.subject(Subjects())
+    assert not any(_matches(pattern, subject) for pattern in transport.publish)
+    assert transport.allow_responses is False
+
+
+def test_gateway_cannot_do_what_only_services_do() -> None:
+    gateway = next(user for user in access.users() if user.name == "api-gateway")
+
+    for operation in (credentials.STORE_TOKEN, credentials.DELETE_ENDPOINT_TOKENS, ecap.VALIDATE_TOKEN):
+        subject = operation.subject(Subjects())
+        assert not any(_matches(pattern, subject) for pattern in gateway.publish)
 
 
 def test_observer_hears_events_and_says_nothing() -> None:
