@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from libs.contracts.errors import GroveError, UnavailableError
+from libs.contracts.errors import GroveError, UnavailableError, error_for
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -84,7 +84,8 @@ class LookupCache(Generic[K, V]):
         else:
             entry = await self._join_load(key)
         if entry.refusal is not None:
-            raise entry.refusal.with_traceback(None)
+            # A copy: a kept exception keeps the frames it went through, and with them a request.
+            raise error_for(entry.refusal.status_code, entry.refusal.reason_phrase) from None
         return entry.value  # type: ignore[return-value]  # V itself may include None
 
     def invalidate(self, key: K) -> None:
@@ -157,7 +158,7 @@ class LookupCache(Generic[K, V]):
         except GroveError as error:
             if error.status_code >= _FIRST_SERVER_ERROR or error.retried:
                 raise
-            return _Entry(started + self._negative_ttl_s, refusal=error)
+            return _Entry(started + self._negative_ttl_s, refusal=error.with_traceback(None))
 
     def _keep(self, key: K, entry: _Entry[V]) -> None:
         self._entries[key] = entry

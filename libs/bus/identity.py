@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 from prometheus_client import Counter
@@ -40,7 +40,6 @@ from libs.contracts.errors import (
     NotFoundError,
     UnauthorizedError,
     UnavailableError,
-    error_for,
 )
 from libs.contracts.ids import application_of, is_token
 from libs.contracts.lifecycle import (
@@ -67,8 +66,6 @@ _LOOKUPS = Counter(
     "grove_identity_lookups_total", "Questions that memory could not answer.", ["question", "status"]
 )
 
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
 TokenKey: TypeAlias = tuple[str, bytes]
 OnRevoked: TypeAlias = Callable[[EndpointTokenRevokedEvent], None]
 
@@ -152,7 +149,7 @@ class Identity:
         _VERSION_ASKED.inc()
         if application_of(name) is None:
             raise NotFoundError("unknown application version")
-        return await _fresh(self._versions, name)
+        return await self._versions.get(name)
 
     async def speaker(self, application: str, token: str) -> Speaker:
         """Tell whom a token belongs to.
@@ -169,7 +166,7 @@ class Identity:
         # The lookup inherits the context of whoever asks first; that is how it learns the token.
         before = _token.set(token)
         try:
-            return await _fresh(self._tokens, (application, digest))
+            return await self._tokens.get((application, digest))
         finally:
             _token.reset(before)
 
@@ -304,19 +301,6 @@ class _Concerned:
     def clear(self) -> None:
         self._keys.clear()
         self._count = 0
-
-
-async def _fresh(cache: LookupCache[K, V], key: K) -> V:
-    """Ask a cache; a refusal is raised as a copy.
-
-    The cached one would keep the frames it passes through alive as its traceback, and with them
-    the token and the payload of a request, for as long as it is cached.
-    """
-    try:
-        return await cache.get(key)
-    except GroveError as refusal:
-        refusal.__traceback__ = None
-        raise error_for(refusal.status_code, refusal.reason_phrase) from None
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from types import ModuleType
 
 from libs.contracts import api_keys, applications, credentials, ecap, endpoints, esp, lifecycle
 from libs.contracts.messages import ManagementRequest
+from libs.contracts.streams import stream_name
 from libs.contracts.subjects import DEFAULT_ROOT, AnyOperation, Operation, Subjects
 
 OBSERVER = "observer"
@@ -107,7 +108,8 @@ def _user(name: str, role: _Role, root: str) -> AccessUser:
         # whatever it hears, it could forge the stream's acknowledgement of another's event.
         publish.append(f"{DEFAULT_INBOX}.>")
     for stream in role.streams:
-        publish += [f"$JS.API.STREAM.{verb}.{stream}" for verb in ("INFO", "CREATE", "UPDATE")]
+        name_there = stream_name(subjects, stream)
+        publish += [f"$JS.API.STREAM.{verb}.{name_there}" for verb in ("INFO", "CREATE", "UPDATE")]
     subscribe = [f"{root}.service.{instance}.>" for instance in role.serves]
     subscribe += [f"{root}.events.{pattern}" for pattern in role.hears]
     subscribe += [f"{inbox_prefix(name)}.>", "$SRV.>"]

@@ -7,7 +7,7 @@ thing that changes one that exists, so that old and new replicas do not fight ov
 from dataclasses import dataclass
 from typing import Literal
 
-from libs.contracts.subjects import Subjects
+from libs.contracts.subjects import DEFAULT_ROOT, Subjects
 
 _GIB = 1024**3
 _DAY_S = 24 * 3600.0
@@ -24,6 +24,13 @@ EVENT_GROUPS: tuple[tuple[str, str], ...] = (
     ("service", "configuration"),
 )
 """(entity, group) of every event that EVENTS keeps: all but ``data-collection``, one by one."""
+
+
+def stream_name(subjects: Subjects, name: str) -> str:
+    """Name a stream: under another root than the default one it carries the root, so stacks can share a NATS."""
+    if subjects.root == DEFAULT_ROOT:
+        return name
+    return f"{subjects.root.replace('.', '_')}_{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ class StreamSpec:
 def events_stream(subjects: Subjects) -> StreamSpec:
     """EVENTS: control events, kept a day so that services replay what they missed."""
     return StreamSpec(
-        name="EVENTS",
+        name=stream_name(subjects, "EVENTS"),
         owner="endpoint-register",
         subjects=tuple(subjects.events_of(entity, group) for entity, group in EVENT_GROUPS),
         retention="limits",

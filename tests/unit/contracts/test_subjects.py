@@ -59,6 +59,11 @@ def test_events_stream_keeps_control_events_and_no_data_events() -> None:
     assert len({stream.name for stream in all_streams(subjects)}) == len(all_streams(subjects))
 
 
+def test_stacks_with_different_roots_have_streams_of_their_own() -> None:
+    assert events_stream(Subjects()).name == "EVENTS"
+    assert events_stream(Subjects("other.v1")).name == "other_v1_EVENTS"
+
+
 def _matches(pattern: str, subject: str) -> bool:
     escaped = re.escape(pattern).replace(r"\*", "[^.]+").replace(r"\>", ">").replace(">", ".+")
     return re.fullmatch(escaped, subject) is not None
