@@ -11,6 +11,7 @@ from libs.bus.connection import Connection, open_connection
 from libs.bus.discovery import Discovery
 from libs.bus.publishing import DEFAULT_DEADLINE_S, Announced, Announcer
 from libs.bus.requests import Requester
+from libs.bus.servers import BusRefusedError
 from libs.bus.serving import DEFAULT_MAX_IN_FLIGHT, Server
 from libs.bus.streams import Streams
 from libs.contracts.messages import Event, EventT, Reply, ReplyT, Request, RequestT
@@ -60,11 +61,15 @@ class Bus:
         Raises:
             BusRefusedError: The server or its permissions cannot carry the suite.
         """
+        try:
+            subjects = Subjects(root)
+        except ValueError as error:
+            raise BusRefusedError(f"GROVE_SUBJECT_ROOT: {error}") from error
         connection = await open_connection(
             url, service=service, replica=replica, allow_volatile=allow_volatile
         )
         try:
-            bus = cls(connection, replica=replica, subjects=Subjects(root), max_in_flight=max_in_flight)
+            bus = cls(connection, replica=replica, subjects=subjects, max_in_flight=max_in_flight)
             await bus._requester.start()
             await Discovery(
                 connection,

@@ -7,6 +7,7 @@ from nats.aio.client import Server
 
 from libs.bus.client import ResilientClient
 from libs.bus.codec import MAX_MESSAGE_BYTES
+from libs.contracts.errors import StartRefusedError
 
 RECONNECT_WAIT_S = 0.2
 """Shortest wait before an attempt; the longest is twice that."""
@@ -15,7 +16,10 @@ _HEADER_ROOM_BYTES = 16 * 1024
 _CHANCE = SystemRandom()
 
 
-class BusRefusedError(RuntimeError):
+_SCHEMES = frozenset({"nats", "tls", "ws", "wss"})
+
+
+class BusRefusedError(StartRefusedError):
     """The server or its configuration cannot carry the suite; one line says why."""
 
 
@@ -27,8 +31,11 @@ def servers_of(url: str) -> tuple[list[str], str | None, str | None]:
         hosts = [part.hostname for part in parts if part.port != 0]
     except ValueError:
         parts, hosts = [], []
-    if not parts or len(hosts) < len(parts) or not all(hosts):
-        raise BusRefusedError("the NATS URL must look like nats://user:password@host:4222")
+    schemes = {part.scheme for part in parts}
+    if not parts or len(hosts) < len(parts) or not all(hosts) or not schemes <= _SCHEMES:
+        raise BusRefusedError(
+            "GROVE_NATS_URL must be nats://host:4222, with user and password of the service before the host"
+        )
     user, password = parts[0].username, parts[0].password
     return servers, user and unquote(user), password and unquote(password)
 

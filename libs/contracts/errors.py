@@ -18,6 +18,13 @@ else about a failure stays in the log of the process that met it::
 from typing import ClassVar
 
 
+class StartRefusedError(Exception):
+    """What a process was given cannot work, and a person has to change it; one line says what.
+
+    Not an outcome of a request: it stops the start (exit code 2) and never crosses the bus.
+    """
+
+
 class GroveError(Exception):
     """An outcome that is not success.
 

@@ -27,7 +27,7 @@ EVENT_GROUPS: tuple[tuple[str, str], ...] = (
 
 
 def stream_name(subjects: Subjects, name: str) -> str:
-    """Name a stream: under another root than the default one it carries the root, so stacks can share a NATS."""
+    """Name a stream; under another root than the default it carries the root, so stacks can share NATS."""
     if subjects.root == DEFAULT_ROOT:
         return name
     return f"{subjects.root.replace('.', '_')}_{name}"

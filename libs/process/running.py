@@ -21,10 +21,12 @@ from typing import NoReturn
 import structlog
 from prometheus_client import Gauge
 
+from libs.contracts.errors import StartRefusedError
 from libs.contracts.version import VERSION
 from libs.process.environment import load_settings
 from libs.process.fields import SettingsError
 from libs.process.health import Phase
+from libs.process.http_connections import ConnectionLimits
 from libs.process.lifecycle import Build, Process
 from libs.process.logs import configure_logs
 from libs.process.loop_lag import sample_loop_lag
@@ -39,6 +41,8 @@ from libs.process.variables import KNOWN
 _INFO = Gauge(
     "grove_process_info", "Always 1; the labels say who this is.", ["service", "replica", "version"]
 )
+
+_HEALTH_LIMITS = ConnectionLimits(max_connections=64, head_s=5.0, idle_s=30.0, stall_s=10.0)
 
 _log = structlog.get_logger()
 
@@ -99,14 +103,13 @@ async def serve(process: Process, build: Build, *, on_stopping: Callable[[], Non
 
 async def _open_management(process: Process) -> HttpServer | None:
     app = Management(process.health, service=process.name, replica=process.replica).app()
-    server = HttpServer(app, in_flight_s=1.0)
+    server = HttpServer(app, in_flight_s=1.0, listener="health", limits=_HEALTH_LIMITS)
     try:
         process.ports["health"] = await server.start(
             bind=process.settings.bind, port=process.settings.health_port
         )
-    except OSError as error:
-        _log.exception("process.not_built")
-        _tell(process.name, f"cannot open the health port: {error}")
+    except (OSError, UnicodeError) as error:  # UnicodeError: a GROVE_BIND that no name can be
+        _tell(process.name, f"cannot open the health port on {process.settings.bind}: {error}")
         return None
     _INFO.labels(process.name, process.replica, VERSION).set(1)
     return server
@@ -135,6 +138,9 @@ async def _build(process: Process, build: Build) -> None:
     except SettingsError as error:
         _tell(process.name, f"bad settings: {error}")
         process.stop("bad settings", exit_code=2)
+    except StartRefusedError as error:
+        _tell(process.name, f"cannot start: {error}")
+        process.stop("start refused", exit_code=2)
     except Exception as error:  # noqa: BLE001 - whatever it was, what was opened is stopped in order
         _log.error("process.not_built", exc_info=error)
         _tell(process.name, f"cannot start: {type(error).__name__}: {error}")

@@ -11,13 +11,14 @@ from typing import Any, Final
 from pymongo import IndexModel, errors
 from pymongo.asynchronous.collection import AsyncCollection
 
+from libs.contracts.errors import StartRefusedError
 from libs.store.failures import store_errors
 
 _CONFLICT_CODES: Final = frozenset({85, 86})
 _DUPLICATE_CODE: Final = 11000
 
 
-class IndexConflictError(Exception):
+class IndexConflictError(StartRefusedError):
     """What the collection holds contradicts a declared index; a person has to decide which is right."""
 
 

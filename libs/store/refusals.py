@@ -1,7 +1,9 @@
 """Reasons not to start with a store at all: waiting would not help."""
 
+from libs.contracts.errors import StartRefusedError
 
-class StoreRefusedError(Exception):
+
+class StoreRefusedError(StartRefusedError):
     """The URL, the credentials or the kind of server make the store unusable; the text says which."""
 
 
