@@ -96,8 +96,12 @@ class EndpointRepository(Protocol):
 class EndpointListing(Protocol):
     """Under which keys endpoints are listed; holds nothing else, and can be made again from them."""
 
-    async def put(self, line: Listed) -> None:
-        """List an endpoint, under these keys and no others."""
+    async def put(self, line: Listed) -> str:
+        """List an endpoint unless its line is as new, or of another incarnation.
+
+        Returns:
+            The incarnation whose line stands now.
+        """
 
     async def drop(self, endpoint_id: EndpointId, *, incarnation: str) -> None:
         """List it no more, if it still is this incarnation."""

@@ -314,18 +314,41 @@ async def test_a_listing_is_in_order(kept: Kept, part: Range, names: list[str]) 
     assert await kept.listing.count(part) == len(names)
 
 
-async def test_a_line_is_replaced_and_dropped_by_incarnation(kept: Kept) -> None:
-    everything = range_of(Order.ENDPOINT_ID, descending=False)
-    old, new = endpoint(), endpoint(version=AppVersionName("olives-v2"), incarnation="new")
-    await kept.listing.put(listed(old))
-    await kept.listing.put(listed(new))
+EVERYTHING = range_of(Order.ENDPOINT_ID, descending=False)
+V2 = AppVersionName("olives-v2")
 
-    await kept.listing.drop(old.id, incarnation=old.incarnation)
-    kept_line = await kept.listing.page(everything, offset=0, limit=10)
-    await kept.listing.drop(new.id, incarnation="new")
 
-    assert kept_line == [listed(new)]
-    assert await kept.listing.count(everything) == 0
+async def test_a_line_is_dropped_by_incarnation(kept: Kept) -> None:
+    line = listed(endpoint())
+    await kept.listing.put(line)
+
+    await kept.listing.drop(line.endpoint_id, incarnation="another")
+    kept_lines = await kept.listing.page(EVERYTHING, offset=0, limit=10)
+    await kept.listing.drop(line.endpoint_id, incarnation=line.incarnation)
+
+    assert kept_lines == [line]
+    assert await kept.listing.count(EVERYTHING) == 0
+
+
+@pytest.mark.parametrize("second", [pytest.param(0, id="late"), pytest.param(1, id="again")])
+async def test_a_line_never_goes_back(kept: Kept, second: int) -> None:
+    first = listed(endpoint())
+    newer = listed(endpoint(version=V2, seq=1))
+
+    standing = [await kept.listing.put(line) for line in (first, newer, (first, newer)[second])]
+
+    assert await kept.listing.page(EVERYTHING, offset=0, limit=10) == [newer]
+    assert set(standing) == {first.incarnation}
+
+
+async def test_a_line_of_another_incarnation_stays(kept: Kept) -> None:
+    there, other = listed(endpoint()), listed(endpoint(version=V2, incarnation="another", seq=7))
+    await kept.listing.put(there)
+
+    standing = await kept.listing.put(other)
+
+    assert standing == there.incarnation
+    assert await kept.listing.page(EVERYTHING, offset=0, limit=10) == [there]
 
 
 async def test_no_list_scans_or_sorts_a_collection(kept: Kept) -> None:

@@ -46,25 +46,36 @@ class Range:
         """The first key after all that begin with the prefix."""
         return f"{self.prefix[:-1]}0"
 
+    def holds(self, keys: Mapping[str, str]) -> bool:
+        """Tell whether what is listed under these keys belongs here."""
+        return keys[self.key].startswith(self.prefix)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
     """One line of a list.
 
     Attributes:
         endpoint_id: Whom to show there.
         incarnation: Which one of that id was meant.
+        seq: As of which of its changes; a line never goes back to an earlier one.
         keys: The keys it is listed under, by name.
     """
 
     endpoint_id: EndpointId
     incarnation: str
+    seq: int
     keys: Mapping[str, str]
 
 
 def listed(endpoint: Endpoint) -> Listed:
     """Spell the line of an endpoint."""
-    return Listed(endpoint.id, endpoint.incarnation, keys_of(endpoint))
+    return Listed(
+        endpoint_id=endpoint.id,
+        incarnation=endpoint.incarnation,
+        seq=endpoint.seq,
+        keys=keys_of(endpoint),
+    )
 
 
 def keys_of(endpoint: Endpoint) -> dict[str, str]:

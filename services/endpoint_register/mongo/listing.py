@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from libs.contracts.ids import EndpointId
-from libs.store import Index, Store, store_errors
+from libs.store import DuplicateError, Index, Store, store_errors
 from services.endpoint_register.domain.listing import KEYS, Listed, Range
 
 _INDEXES: Final = tuple(Index(name=key, keys=[(key, 1)]) for key in KEYS)
@@ -20,11 +20,21 @@ class MongoEndpointListing:
         """Create the indexes."""
         await self._store.ensure(self._collection, _INDEXES)
 
-    async def put(self, line: Listed) -> None:
-        """List an endpoint, under these keys and no others."""
-        document = {"_id": line.endpoint_id, "incarnation": line.incarnation, **line.keys}
-        with store_errors():
-            await self._collection.replace_one({"_id": line.endpoint_id}, document, upsert=True)
+    async def put(self, line: Listed) -> str:
+        """List an endpoint unless its line is as new, or of another incarnation; tell whose line stands."""
+        older = {"_id": line.endpoint_id, "incarnation": line.incarnation, "seq": {"$lt": line.seq}}
+        change = {"$set": {"seq": line.seq, **line.keys}}
+        while True:
+            try:
+                with store_errors():
+                    await self._collection.update_one(older, change, upsert=True)
+            except DuplicateError:
+                with store_errors():
+                    found = await self._collection.find_one({"_id": line.endpoint_id}, {"incarnation": 1})
+                if found is None:
+                    continue  # dropped in between
+                return str(found["incarnation"])
+            return line.incarnation
 
     async def drop(self, endpoint_id: EndpointId, *, incarnation: str) -> None:
         """List it no more, if it still is this incarnation."""
@@ -39,7 +49,12 @@ class MongoEndpointListing:
                 _within(part), sort=[(part.key, direction)], skip=offset, limit=limit
             ).to_list()
         return [
-            Listed(EndpointId(document["_id"]), document["incarnation"], {key: document[key] for key in KEYS})
+            Listed(
+                endpoint_id=EndpointId(document["_id"]),
+                incarnation=document["incarnation"],
+                seq=document["seq"],
+                keys={key: document[key] for key in KEYS},
+            )
             for document in documents
         ]
 

@@ -22,8 +22,8 @@ from libs.contracts.errors import GroveError
 from libs.contracts.ids import EndpointId
 from libs.contracts.lifecycle import APP_VERSION_UPDATED
 from services.endpoint_register.domain.endpoint import Endpoint, OutboxEntry
-from services.endpoint_register.domain.listing import listed
 from services.endpoint_register.ports import EndpointListing, EndpointRepository, EventPublisher
+from services.endpoint_register.usecases.enlisting import enlist
 
 MAX_WAITING: Final = 4096
 MAX_WAITING_BYTES: Final = 32 * 1024 * 1024
@@ -148,7 +148,7 @@ class Announcer:
         """Make sure that a move is seen in lists, should its mover have died before it did that."""
         endpoint = await self._endpoints.find(endpoint_id, metadata=False)
         if endpoint is not None:
-            await self._listing.put(listed(endpoint))
+            await enlist(endpoint, endpoints=self._endpoints, listing=self._listing)
 
     def _remember(self, endpoint: Endpoint, seq: int) -> None:
         """Do not publish it again should it be offered by somebody who read the outbox before."""

@@ -6,7 +6,7 @@ of a step is unknown, :mod:`.sweeping` does, a minute later.
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from libs.contracts.endpoints import (
@@ -35,15 +35,16 @@ from libs.contracts.ids import (
 from libs.contracts.paging import MAX_LIMIT, check_page
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.domain.listing import (
+    Listed,
     Range,
     keys_of,
-    listed,
     parse_sort,
     range_of,
 )
 from services.endpoint_register.domain.metadata import Metadata, check_metadata
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.changing import find_ready
+from services.endpoint_register.usecases.enlisting import enlist
 from services.endpoint_register.usecases.removing import discard
 from services.endpoint_register.usecases.scope import application_named_in, check_open, check_scope
 
@@ -76,7 +77,7 @@ async def create_endpoint(cmd: CreateEndpoint, *, parts: Parts) -> tuple[Endpoin
             with suppress(GroveError):
                 await discard(hidden, parts=parts)
         raise
-    await parts.listing.put(listed(hidden))
+    await enlist(hidden, endpoints=parts.endpoints, listing=parts.listing)
     ready = hidden.registered(correlation_id=cmd.correlation_id)
     if not await parts.endpoints.replace(hidden, ready):
         raise UnavailableError("creating the endpoint took too long and was taken back")
@@ -151,7 +152,7 @@ async def _move(
         return before.moved(target, at=parts.clock.now(), correlation_id=correlation_id)
 
     moved = await parts.changing.change(endpoint_id, change)
-    await parts.listing.put(listed(moved))
+    await enlist(moved, endpoints=parts.endpoints, listing=parts.listing)
     return moved
 
 
@@ -221,11 +222,25 @@ async def _list_ranges(
         [line.endpoint_id for line in lines], metadata="metadata" in cmd.include
     )
     by_id = {endpoint.id: endpoint for endpoint in found}
-    for line in lines:
-        if line.endpoint_id not in by_id:  # removed just now, or listed by a creator that had given up
-            await parts.listing.drop(line.endpoint_id, incarnation=line.incarnation)
+    await _repair(lines, by_id, parts)
     page = [by_id[line.endpoint_id] for line in lines if line.endpoint_id in by_id]
-    return [endpoint for endpoint in page if endpoint.state is EndpointState.READY], total
+    return [endpoint for endpoint in page if _belongs(endpoint, ranges)], total
+
+
+def _belongs(endpoint: Endpoint, ranges: Sequence[Range]) -> bool:
+    """Tell whether it may be seen and is where its line said: lines are a moment behind."""
+    keys = keys_of(endpoint)
+    return endpoint.state is EndpointState.READY and any(part.holds(keys) for part in ranges)
+
+
+async def _repair(lines: Sequence[Listed], by_id: Mapping[EndpointId, Endpoint], parts: Parts) -> None:
+    """Correct lines that contradict their endpoints."""
+    for line in lines:
+        endpoint = by_id.get(line.endpoint_id)
+        if endpoint is None:  # removed just now, or listed by a creator that had given up
+            await parts.listing.drop(line.endpoint_id, incarnation=line.incarnation)
+        elif line.incarnation != endpoint.incarnation or line.keys != keys_of(endpoint):
+            await enlist(endpoint, endpoints=parts.endpoints, listing=parts.listing)
 
 
 async def _list_named(

@@ -9,11 +9,12 @@ import pytest
 from libs.contracts import applications as tekton
 from libs.contracts import endpoints as epr
 from libs.contracts.errors import ConflictError, NotFoundError, UnavailableError
-from libs.contracts.ids import EndpointId
+from libs.contracts.ids import AppVersionName, EndpointId
 from libs.contracts.lifecycle import METADATA_UPDATED, REGISTERED, UNREGISTERED
 from services.endpoint_register.domain.endpoint import Endpoint
+from services.endpoint_register.domain.listing import Order, range_of
 from services.endpoint_register.ports import Parts
-from services.endpoint_register.usecases.endpoints import create_endpoint
+from services.endpoint_register.usecases.endpoints import create_endpoint, put_endpoint_version
 from services.endpoint_register.usecases.removing import delete_endpoint
 from tests.component.endpoint_register.conftest import Client, NewReplica, Replica, StandInCredentials
 from tests.support.rest import Json
@@ -197,3 +198,67 @@ async def test_a_forced_removal_of_a_full_application_is_finished_by_another(
     page = await client.ask(epr.LIST_ENDPOINTS, epr.ListEndpoints())
     assert page.body.total_elements == 0
     assert await replica.parts.applications.all(None) == []
+
+
+async def new_mover(client: Client, *suffixes: str) -> str:
+    """Make an application with these versions, and an endpoint at the first of them."""
+    first = await client.new_version(suffixes[0])
+    application = first.rpartition("-")[0]
+    for suffix in suffixes[1:]:
+        body = tekton.NewAppVersion(name_suffix=suffix)
+        await client.ask(tekton.CREATE_VERSION, tekton.CreateVersion(application_name=application, body=body))
+    await client.new_endpoint(first, endpoint_id=TREE)
+    return application
+
+
+async def listed_at(replica: Replica, application: str, *suffixes: str) -> list[str]:
+    """Name the versions that list the endpoint, as the index has it: no reader repairs it here."""
+    return [
+        suffix
+        for suffix in suffixes
+        if await replica.parts.listing.count(
+            range_of(Order.CREATED, descending=False, version=AppVersionName(f"{application}-{suffix}"))
+        )
+    ]
+
+
+@pytest.mark.parametrize("before", [pytest.param(True, id="before"), pytest.param(False, id="after")])
+async def test_a_move_that_dies_at_its_line_is_listed_by_another(
+    client: Client, start: NewReplica, *, before: bool
+) -> None:
+    mover = await start(announcing=False)
+    application = await new_mover(client, "v1", "v2")
+    move = epr.PutEndpointVersion(endpoint_id=TREE, body=epr.AppVersionRef(f"{application}-v2"))
+    with pytest.raises(DeadError):
+        await put_endpoint_version(move, parts=dying(mover.parts, "listing", "put", before=before))
+    left = await listed_at(mover, application, "v1", "v2")
+    other = await start()
+
+    await other.sweeper().sweep()
+    await other.announcer.stop()
+
+    assert left == ["v1" if before else "v2"]
+    assert await listed_at(other, application, "v1", "v2") == ["v2"]
+
+
+async def test_movers_of_several_replicas_leave_one_line_that_is_right(
+    client: Client, start: NewReplica
+) -> None:
+    replicas = [await start() for _ in range(3)]
+    suffixes = ("v1", "v2", "v3")
+    application = await new_mover(client, *suffixes)
+
+    await asyncio.gather(
+        *(
+            put_endpoint_version(
+                epr.PutEndpointVersion(endpoint_id=TREE, body=epr.AppVersionRef(f"{application}-{suffix}")),
+                parts=replica.parts,
+            )
+            for _ in range(5)
+            for replica, suffix in zip(replicas, suffixes, strict=True)
+        )
+    )
+
+    found = await replicas[0].parts.endpoints.find(TREE)
+    assert found is not None
+    assert await listed_at(replicas[0], application, *suffixes) == [found.version.rpartition("-")[2]]

@@ -167,11 +167,14 @@ class InMemoryEndpointListing:
         self.failure: GroveError | None = None
         self.before_put: Hook = nothing
 
-    async def put(self, line: Listed) -> None:
+    async def put(self, line: Listed) -> str:
         await self.before_put()
         if self.failure is not None:
             raise self.failure
-        self.lines[line.endpoint_id] = line
+        kept = self.lines.setdefault(line.endpoint_id, line)
+        if kept.incarnation == line.incarnation and kept.seq < line.seq:
+            self.lines[line.endpoint_id] = line
+        return kept.incarnation
 
     async def drop(self, endpoint_id: EndpointId, *, incarnation: str) -> None:
         line = self.lines.get(endpoint_id)

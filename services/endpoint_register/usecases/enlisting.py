@@ -1,0 +1,37 @@
+"""How the line of an endpoint in lists follows the endpoint, although they are two documents.
+
+A line is only ever written forward within an incarnation, so a put that comes late changes nothing.
+Whoever writes one reads the endpoint again afterwards, and goes on until both agree. Whoever dies
+before that leaves the event of the move in the outbox, which is not published before the line is
+written: see :mod:`.announcing`.
+"""
+
+from typing import Final
+
+from libs.contracts.errors import UnavailableError
+from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
+from services.endpoint_register.domain.listing import listed
+from services.endpoint_register.ports import EndpointListing, EndpointRepository
+
+_ATTEMPTS: Final = 16
+_LISTED: Final = frozenset({EndpointState.CREATING, EndpointState.READY})
+
+
+async def enlist(endpoint: Endpoint, *, endpoints: EndpointRepository, listing: EndpointListing) -> None:
+    """Return when the endpoint is listed as it is, or not at all because it is going or gone.
+
+    Raises:
+        UnavailableError: It moved faster than it could be listed, or the store is away.
+    """
+    for _ in range(_ATTEMPTS):
+        standing = await listing.put(listed(endpoint))
+        now = await endpoints.find(endpoint.id, metadata=False)
+        alive = now if now is not None and now.state in _LISTED else None
+        # Incarnations follow each other and never come back: what was listed before the endpoint was
+        # read, and is not what was read, is of the past.
+        for dead in {standing, endpoint.incarnation} - {alive.incarnation if alive else None}:
+            await listing.drop(endpoint.id, incarnation=dead)
+        if alive is None or (alive.incarnation, alive.version) == (standing, endpoint.version):
+            return
+        endpoint = alive
+    raise UnavailableError("the endpoint moves faster than it can be listed")
