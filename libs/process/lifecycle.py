@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import structlog
 from aiohttp import web
 
+from libs.process.complaints import Complain, plain_complaint
 from libs.process.draining import Drain, Stop
 from libs.process.environment import load_settings
 from libs.process.health import Health
@@ -89,6 +90,7 @@ class Process:
         *,
         port: int,
         tls: ssl.SSLContext | None = None,
+        complain: Complain = plain_complaint,
     ) -> int:
         """Serve an application on the bind address until the process stops.
 
@@ -99,6 +101,7 @@ class Process:
             app: Not yet started.
             port: 0 takes any free one.
             tls: Speak TLS.
+            complain: How an application's service spells errors that the listener itself answers.
 
         Returns:
             The port.
@@ -106,7 +109,12 @@ class Process:
         Raises:
             OSError: The port is taken.
         """
-        server = HttpServer(app, in_flight_s=self.settings.stop_deadline_s * _IN_FLIGHT_SHARE)
+        server = HttpServer(
+            app,
+            in_flight_s=self.settings.stop_deadline_s * _IN_FLIGHT_SHARE,
+            listener=name,
+            complain=complain,
+        )
         self.ports[name] = await server.start(bind=self.settings.bind, port=port, tls=tls)
         self.on_stop(f"{name} listener", server.stop)
         _log.info("listener.open", listener=name, bind=self.settings.bind, port=self.ports[name])

@@ -8,12 +8,51 @@ lived answers (WebSockets, event streams) end in the application's own ``on_shut
 
 import asyncio
 import ssl
+from dataclasses import replace
 from typing import Final
 
 from aiohttp import web
 
+from libs.process.budget import Budget
+from libs.process.complaints import Complain, plain_complaint
+from libs.process.descriptors import room_for
+from libs.process.http_connections import BoundedServer, ConnectionLimits
+
 LINGER_S: Final = 0.5
 _POLL_S: Final = 0.02
+_BUDGET_BYTES: Final = 64 * 1024 * 1024
+_LIMITS: Final = ConnectionLimits()
+
+
+class _BoundedRunner(web.AppRunner):
+    """Runs an application on connections that have limits."""
+
+    __slots__ = ("_complain", "_limits", "_listener")
+
+    def __init__(
+        self,
+        app: web.Application,
+        *,
+        listener: str,
+        limits: ConnectionLimits,
+        complain: Complain,
+        shutdown_timeout: float,
+    ) -> None:
+        super().__init__(app, access_log=None, shutdown_timeout=shutdown_timeout)
+        self._listener = listener
+        self._limits = limits
+        self._complain = complain
+
+    async def _make_server(self) -> web.Server:
+        plain = await super()._make_server()
+        return BoundedServer(
+            plain.request_handler,
+            listener=self._listener,
+            limits=self._limits,
+            budget=Budget(_BUDGET_BYTES),
+            complain=self._complain,
+            request_factory=plain.request_factory,
+        )
 
 
 class HttpServer:
@@ -21,11 +60,23 @@ class HttpServer:
 
     Args:
         app: Not yet started; it gets one more ``on_response_prepare`` hook. A low-level
-            :class:`web.Server` gets none: it tells its clients itself to close while stopping.
+            :class:`web.Server` gets none: it has limits of its own, and tells its clients itself to
+            close while stopping.
         in_flight_s: How long a request may still take once stopping has begun; then it is cancelled.
+        listener: Label in metrics and log.
+        limits: Of an application's connections; fewer where the system allows fewer open files.
+        complain: How an application's service spells errors.
     """
 
-    def __init__(self, app: web.Application | web.Server, *, in_flight_s: float) -> None:
+    def __init__(
+        self,
+        app: web.Application | web.Server,
+        *,
+        in_flight_s: float,
+        listener: str,
+        limits: ConnectionLimits = _LIMITS,
+        complain: Complain = plain_complaint,
+    ) -> None:
         self._stopping = False
         self._in_flight_s = in_flight_s
         self._runner: web.AppRunner | web.ServerRunner
@@ -33,9 +84,12 @@ class HttpServer:
             self._runner = web.ServerRunner(app, shutdown_timeout=in_flight_s)
         else:
             app.on_response_prepare.append(self._on_response_prepare)
-            # aiohttp would inflate bodies that nobody reads: 700 KB of a stranger stop the loop for seconds.
-            self._runner = web.AppRunner(
-                app, access_log=None, shutdown_timeout=in_flight_s, auto_decompress=False
+            self._runner = _BoundedRunner(
+                app,
+                listener=listener,
+                limits=_within_open_files(limits),
+                complain=complain,
+                shutdown_timeout=in_flight_s,
             )
         self._site: web.TCPSite | None = None
 
@@ -83,3 +137,7 @@ class HttpServer:
         if self._stopping:
             response.force_close()
             response.headers["Connection"] = "close"
+
+
+def _within_open_files(limits: ConnectionLimits) -> ConnectionLimits:
+    return replace(limits, max_connections=room_for(limits.max_connections))

@@ -1,6 +1,7 @@
 """Replies and errors as HTTP: the one place that knows statuses, headers and error bodies."""
 
 import re
+import secrets
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -11,12 +12,14 @@ from aiohttp import web
 
 from libs.contracts.errors import GroveError, InternalError
 from libs.contracts.messages import Reply
+from libs.process.complaints import Complaint
 from services.api_gateway.problems import MAX_TOLD, ErrorBody, InvalidRequestError
 from services.api_gateway.routes import Location, Route
 from services.api_gateway.routing import MethodNotAllowedError
 
 JSON: Final = "application/json"
 RETRY_AFTER_S: Final = 1
+CORRELATION_ID: Final = "Correlation-ID"
 
 _REALM = 'Bearer realm="olivegrove"'
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -74,6 +77,14 @@ def failure(error: GroveError) -> web.Response:
         headers=headers,
         body=msgspec.json.encode(ErrorBody(phrase, details)),
         content_type=JSON,
+    )
+
+
+def complain(_status: int, phrase: str) -> Complaint:
+    """Spell what is answered where no HTTP request could be read, or no more are taken."""
+    return Complaint(
+        body=msgspec.json.encode(ErrorBody(phrase, None)),
+        headers={CORRELATION_ID: secrets.token_hex(8)},
     )
 
 

@@ -4,6 +4,7 @@ import secrets
 
 from libs.bus import connect_bus
 from libs.process import Process, SystemClock
+from services.api_gateway.answers import complain
 from services.api_gateway.bus_api import BusKeys, BusOwners
 from services.api_gateway.http_api import Limits, RestApi, World
 from services.api_gateway.routes import ROUTES
@@ -21,7 +22,8 @@ async def build(process: Process) -> None:
     await keys.start(bus)
     world = World(owners=owners, keys=keys, clock=SystemClock(), new_correlation_id=_new_correlation_id)
     limits = Limits(body_timeout_s=settings.body_timeout_s, max_in_flight=settings.max_in_flight)
-    await process.serve_http("http", RestApi(ROUTES, world=world, limits=limits).app(), port=settings.port)
+    rest = RestApi(ROUTES, world=world, limits=limits).app()
+    await process.serve_http("http", rest, port=settings.port, complain=complain)
 
 
 def _new_correlation_id() -> str:

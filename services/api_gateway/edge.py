@@ -14,10 +14,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 from libs.contracts.errors import GroveError, InternalError, NotFoundError, UnavailableError
 from services.api_gateway import metrics
-from services.api_gateway.answers import failure
+from services.api_gateway.answers import CORRELATION_ID, failure
 from services.api_gateway.domain import sane_correlation_id
-
-CORRELATION_ID: Final = "Correlation-ID"
 
 _ROUTE: Final = web.RequestKey("route", str)
 _API_KEY_ID: Final = web.RequestKey("api_key_id", str)

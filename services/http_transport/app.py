@@ -4,11 +4,12 @@ from libs.bus import connect_bus
 from libs.bus.front_door import FrontDoor, extensions
 from libs.bus.identity import Identity
 from libs.process import Process, SystemClock
+from libs.process.budget import Budget
+from libs.process.descriptors import room_for
+from libs.process.http_connections import BoundedServer, ConnectionLimits
 from services.http_transport import metrics
-from services.http_transport.budget import Budget
-from services.http_transport.connection import ConnectionLimits, DeviceServer
-from services.http_transport.descriptors import room_for
 from services.http_transport.http_api import DeviceApi
+from services.http_transport.responses import complain
 from services.http_transport.settings import Settings
 
 
@@ -23,7 +24,7 @@ async def build(process: Process) -> None:
     await process.serve_http("http", device_server(door, settings, process=process), port=settings.port)
 
 
-def device_server(door: FrontDoor, settings: Settings, *, process: Process) -> DeviceServer:
+def device_server(door: FrontDoor, settings: Settings, *, process: Process) -> BoundedServer:
     """Put the HTTP side together."""
     budget = Budget(settings.body_budget_bytes)
     metrics.BODY_BYTES.set_function(lambda: budget.held_bytes)
@@ -34,4 +35,4 @@ def device_server(door: FrontDoor, settings: Settings, *, process: Process) -> D
         idle_s=settings.idle_s,
         stall_s=settings.stall_s,
     )
-    return DeviceServer(api.answer, limits=limits, budget=budget)
+    return BoundedServer(api.answer, listener="http", limits=limits, budget=budget, complain=complain)

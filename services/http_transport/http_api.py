@@ -17,9 +17,10 @@ from libs.bus.codec import new_correlation_id
 from libs.bus.front_door import Answer, FrontDoor
 from libs.contracts.errors import GroveError, NotFoundError, UnsupportedMediaTypeError
 from libs.contracts.kp1 import EXTENSIONS, PREFIX, Kp1Path, parse_levels
+from libs.process.budget import Budget
 from services.http_transport import metrics
 from services.http_transport.body import is_complete, read_body
-from services.http_transport.budget import Budget, Share
+from services.http_transport.budget import Share
 from services.http_transport.domain import levels_of, sane_correlation_id
 from services.http_transport.responses import render
 

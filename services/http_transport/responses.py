@@ -5,7 +5,10 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from libs.bus.codec import new_correlation_id
 from libs.bus.front_door import Answer, error_body
+from libs.process.complaints import Complaint
+from services.http_transport import metrics
 
 RETRY_AFTER_S = 1
 """What 503 suggests; queues and reconnects are over within a second or not soon."""
@@ -30,11 +33,7 @@ def render(answer: Answer, *, correlation_id: str, headers: Mapping[str, str] | 
     return response
 
 
-def last_words(status: HTTPStatus, reason_phrase: str) -> bytes:
-    """Write a whole response by hand, where there is no request to answer; the connection ends."""
-    body = error_body(status, reason_phrase)
-    fields = {**_ALWAYS, **_JSON, "Content-Length": str(len(body)), "Connection": "close"}
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        fields |= _RETRY
-    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return f"HTTP/1.1 {status.value} {status.phrase}\r\n{head}\r\n".encode() + body
+def complain(status: int, reason_phrase: str) -> Complaint:
+    """Spell, and count, what is answered before or instead of :func:`render`: there is no request."""
+    metrics.REQUESTS.labels(metrics.NO_EXTENSION, status).inc()
+    return Complaint(body=error_body(status, reason_phrase), headers={"Correlation-ID": new_correlation_id()})

@@ -148,3 +148,20 @@ async def test_what_is_no_http_is_refused_and_the_next_caller_is_served(
     assert answer.startswith(b"HTTP/1.")
     assert answer.split()[1][:1] == b"4"
     assert (await shared_gateway.call("GET", "/health")).status == 200
+
+
+async def test_malformed_http_is_spelled_as_every_error_and_not_logged(
+    shared_gateway: Gateway, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answer = await shared_gateway.raw(
+        b"GET / HTTP/1.1\r\nHost: x\r\nx-iamcore-api-key: grove_SECRET\x01\r\n\r\n"
+    )
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head[9:12] == b"400"
+    assert b"\r\nCorrelation-ID: " in head
+    assert b"\r\nX-Content-Type-Options: nosniff" in head
+    assert b"aiohttp" not in head
+    assert body == b'{"message":"malformed HTTP"}'
+    told = capfd.readouterr()
+    assert "grove_SECRET" not in caplog.text + told.out + told.err

@@ -366,7 +366,7 @@ async def test_a_client_that_does_not_read_is_cut_off(start: StartTransport) -> 
             async with asyncio.timeout(15):
                 await flood()
 
-    assert 'grove_http_cut_off_total{reason="answer not read"}' in await transport.metrics()
+    assert 'grove_http_cut_off_total{listener="http",reason="answer not read"}' in await transport.metrics()
 
 
 async def test_too_many_connections_are_told_so(start: StartTransport) -> None:

@@ -41,6 +41,20 @@ class Sample:
     def pid(self) -> int:
         return self._process.pid
 
+    def port(self, listener: str) -> int:
+        port: int = json.loads(self.port_file.read_text())["ports"][listener]
+        return port
+
+    async def raw(self, listener: str, request: bytes) -> bytes:
+        """Send bytes on a connection of their own; returns all that is said until it is closed."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port(listener))
+        try:
+            writer.write(request)
+            async with asyncio.timeout(10):
+                return await reader.read()
+        finally:
+            writer.close()
+
     @property
     def log(self) -> str:
         return (self._directory / "out.log").read_text()
@@ -85,7 +99,7 @@ Start = Callable[..., Awaitable[Sample]]
 
 @pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[Start]:
-    """Start samples; `serving=False` does not wait until one is ready."""
+    """Start samples; `serving=False` does not wait until one is ready, `open_files` is the soft limit."""
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(ClientSession())
 
@@ -96,8 +110,12 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             directory.mkdir()
             return directory
 
-        async def start_sample(*, serving: bool = True, **environ: str) -> Sample:
-            sample = await stack.enter_async_context(_sample(fresh_directory(), client, environ))
+        async def start_sample(
+            *, serving: bool = True, open_files: int | None = None, **environ: str
+        ) -> Sample:
+            sample = await stack.enter_async_context(
+                _sample(fresh_directory(), client, environ, open_files=open_files)
+            )
 
             async def is_serving() -> bool:
                 return sample.port_file.exists()
@@ -110,10 +128,14 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 
 
 @asynccontextmanager
-async def _sample(directory: Path, client: ClientSession, environ: dict[str, str]) -> AsyncIterator[Sample]:
+async def _sample(
+    directory: Path, client: ClientSession, environ: dict[str, str], *, open_files: int | None
+) -> AsyncIterator[Sample]:
+    limited = ["sh", "-c", f'ulimit -S -n {open_files} && exec "$@"', "sh"] if open_files else []
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}  # noqa: TID251 - for a child
     with (directory / "out.log").open("wb") as out, (directory / "err.log").open("wb") as err:
         process = await asyncio.create_subprocess_exec(
+            *limited,
             sys.executable,
             "-m",
             "tests.support.sample_service",

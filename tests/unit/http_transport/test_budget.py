@@ -3,7 +3,8 @@
 import pytest
 
 from libs.contracts.errors import UnavailableError
-from services.http_transport.budget import Budget, Share
+from libs.process.budget import Budget
+from services.http_transport.budget import Share
 
 
 def test_shares_are_refused_above_the_limit_and_given_back() -> None:

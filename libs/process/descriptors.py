@@ -4,8 +4,8 @@ import contextlib
 
 import structlog
 
-_OURS = 64
-"""Files that are no device's: NATS, the log, the listeners, the health port's clients."""
+_OURS = 128
+"""Files that are no client's: NATS, the log, the listeners, and the clients of the health port."""
 
 _log = structlog.get_logger()
 

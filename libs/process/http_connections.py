@@ -9,8 +9,8 @@ What is added, each by one timer or counter of its own:
 - what is no HTTP is answered in JSON, without a traceback and without its own bytes.
 
 Idle connections and the order of pipelined requests are aiohttp's own; the deadline of a body is
-:mod:`services.http_transport.body`'s. Nothing else in the service touches aiohttp's protected
-members, so an upgrade of it is checked here.
+for whoever reads it. Nothing else touches aiohttp's protected members, so an upgrade of it is
+checked here.
 """
 
 import asyncio
@@ -22,13 +22,11 @@ from typing import Any, cast
 import structlog
 from aiohttp import StreamReader, web
 from aiohttp.http import RawRequestMessage
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from prometheus_client import Counter, Gauge
 
-from libs.bus.codec import new_correlation_id
-from libs.bus.front_door import Answer
-from services.http_transport import metrics
-from services.http_transport.budget import Budget
-from services.http_transport.responses import last_words, render
+from libs.process.budget import Budget
+from libs.process.complaints import Complain, as_bytes, as_response, plain_complaint
 
 MAX_HEAD_BYTES = 32 * 1024
 MAX_LINE_BYTES = 8190
@@ -39,30 +37,62 @@ _READ_AHEAD_BYTES = 64 * 1024
 _LINGER_S = 2.0
 """How long what a refused client still sends is read and thrown away, so that it sees the answer."""
 
+_CONNECTIONS = Gauge("grove_http_connections", "Open HTTP connections.", ["listener"])
+_CUT_OFF = Counter(
+    "grove_http_cut_off_total", "HTTP connections ended by us, by reason.", ["listener", "reason"]
+)
+_MALFORMED = Counter("grove_http_malformed_total", "Requests that were no HTTP.", ["listener"])
+
 _log = structlog.get_logger()
 AnswerRequest = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionLimits:
-    """What a client may take; see :mod:`services.http_transport.settings` for the reasons."""
+    """What clients may take.
 
-    max_connections: int
-    head_s: float
-    idle_s: float
-    stall_s: float
+    Attributes:
+        max_connections: More are told 503 and closed.
+        head_s: From the first byte of a request to the end of its headers.
+        idle_s: Between requests; above the 60 s at which proxies give up first.
+        stall_s: How long a client may not read its answer.
+    """
+
+    max_connections: int = 4096
+    head_s: float = 10.0
+    idle_s: float = 75.0
+    stall_s: float = 30.0
 
 
 class MalformedError(Exception):
     """What arrived is no HTTP, in one phrase."""
 
 
-class DeviceServer(web.Server):
-    """Makes the connections, and takes each request to ``answer``."""
+class BoundedServer(web.Server):
+    """Makes the connections, and takes each request to ``answer``.
 
-    def __init__(self, answer: AnswerRequest, *, limits: ConnectionLimits, budget: Budget) -> None:
+    Args:
+        answer: Answers one request, whatever it is.
+        listener: Label in metrics and log.
+        limits: Of each connection, and of their number.
+        budget: Of the bytes that requests hold.
+        complain: Spells the answers that are given without ``answer``.
+        request_factory: Of an application; None makes plain requests.
+    """
+
+    def __init__(
+        self,
+        answer: AnswerRequest,
+        *,
+        listener: str,
+        limits: ConnectionLimits,
+        budget: Budget,
+        complain: Complain = plain_complaint,
+        request_factory: Any = None,  # noqa: ANN401 - a private type of aiohttp
+    ) -> None:
         super().__init__(
             self._serve,
+            request_factory=request_factory,
             keepalive_timeout=limits.idle_s,
             access_log=None,
             max_line_size=MAX_LINE_BYTES,
@@ -70,10 +100,12 @@ class DeviceServer(web.Server):
             max_headers=_MAX_HEADERS,
             lingering_time=_LINGER_S,
             read_bufsize=_READ_AHEAD_BYTES,
-            auto_decompress=False,
+            auto_decompress=False,  # of bodies that nobody reads: 700 KB of a stranger took seconds
         )
+        self.listener = listener
         self.limits = limits
         self.budget = budget
+        self.complain = complain
         self._answer = answer
 
     @property
@@ -83,26 +115,31 @@ class DeviceServer(web.Server):
 
     def __call__(self) -> web.RequestHandler:
         """Make the protocol of one connection."""
-        return DeviceConnection(self, loop=self._loop, **self._kwargs)
+        return BoundedConnection(self, loop=self._loop, **self._kwargs)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = request.protocol
-        assert isinstance(connection, DeviceConnection)  # noqa: S101 - made by __call__; for the type checker
+        assert isinstance(connection, BoundedConnection)  # noqa: S101 - made by __call__; for the type checker
         connection.begin(request.content)
         try:
             return await self._answer(request)
+        except web.HTTPError as error:  # aiohttp's own: no such path, no such method
+            response = as_response(error.status, self.complain(error.status, HTTPStatus(error.status).phrase))
+            if "Allow" in error.headers:
+                response.headers["Allow"] = error.headers["Allow"]
+            return response
         finally:
             connection.end()
 
 
-class DeviceConnection(web.RequestHandler):
-    """One connection of a device."""
+class BoundedConnection(web.RequestHandler):
+    """One connection of a client."""
 
     __slots__ = (
         "_ahead_bytes",
         "_begun",
         "_body",
-        "_device_server",
+        "_bounds",
         "_gone",
         "_head_bytes",
         "_head_timer",
@@ -112,10 +149,10 @@ class DeviceConnection(web.RequestHandler):
         "_stall_timer",
     )
 
-    def __init__(self, server: DeviceServer, *, loop: asyncio.AbstractEventLoop, **kwargs: Any) -> None:  # noqa: ANN401 - aiohttp's
+    def __init__(self, server: BoundedServer, *, loop: asyncio.AbstractEventLoop, **kwargs: Any) -> None:  # noqa: ANN401 - aiohttp's
         super().__init__(server, loop=loop, **kwargs)
         self._msg_queue_resume_size = 0
-        self._device_server = server
+        self._bounds = server
         self._socket: asyncio.Transport | None = None  # stays when aiohttp forgets its own on closing
         self._body: StreamReader | None = None  # of the request that was begun last
         self._begun = 0
@@ -149,28 +186,30 @@ class DeviceConnection(web.RequestHandler):
         """Admit the connection, or refuse it where there are too many."""
         # TCP always gives one; uvloop's do not inherit from it, so this cannot be checked.
         transport = cast("asyncio.Transport", transport)
-        if self._device_server.full:
-            metrics.CUT_OFF.labels("too many connections").inc()
-            transport.write(last_words(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections"))
+        if self._bounds.full:
+            phrase = "too many connections"
+            self._count_cut_off(phrase)
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+            transport.write(as_bytes(status, self._bounds.complain(status, phrase)))
             transport.close()
             return
         # Not 64 KiB: a client that does not read is noticed from the first byte that stays here.
         transport.set_write_buffer_limits(high=0)
         self._socket = transport
         super().connection_made(transport)
-        metrics.CONNECTIONS.inc()
-        self._head_timer = self._loop.call_later(self._device_server.limits.head_s, self._head_overdue)
+        _CONNECTIONS.labels(self._bounds.listener).inc()
+        self._head_timer = self._loop.call_later(self._bounds.limits.head_s, self._head_overdue)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the timers and the bytes of a connection that is gone."""
         if self._socket is not None:
-            metrics.CONNECTIONS.dec()
+            _CONNECTIONS.labels(self._bounds.listener).dec()
             self._socket = None
         for timer in (self._head_timer, self._stall_timer):
             if timer is not None:
                 timer.cancel()
         self._head_timer = self._stall_timer = None
-        self._device_server.budget.give(self._ahead_bytes)
+        self._bounds.budget.give(self._ahead_bytes)
         self._ahead_bytes = 0
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
@@ -194,7 +233,7 @@ class DeviceConnection(web.RequestHandler):
         """The client does not read: give it a while."""
         super().pause_writing()
         if self._stall_timer is None:
-            self._stall_timer = self._loop.call_later(self._device_server.limits.stall_s, self._stalled)
+            self._stall_timer = self._loop.call_later(self._bounds.limits.stall_s, self._stalled)
 
     def resume_writing(self) -> None:
         """Everything was read."""
@@ -207,24 +246,34 @@ class DeviceConnection(web.RequestHandler):
 
     def handle_error(
         self,
-        request: web.BaseRequest,  # noqa: ARG002 - aiohttp's signature
+        request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 - the parser quotes what it was sent, tokens too
+        message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what is no HTTP, or what our own code failed at."""
-        correlation_id = new_correlation_id()
+        phrase = str(exc) if isinstance(exc, MalformedError) else HTTPStatus(status).phrase
+        complaint = self._bounds.complain(status, phrase)
+        correlation_id = complaint.headers.get("Correlation-ID")
         if isinstance(exc, MalformedError):
-            phrase = str(exc)
-            _log.info("http_malformed", status=status, reason=phrase, correlation_id=correlation_id)
+            self._tell_malformed(phrase, status=status, correlation_id=correlation_id)
         else:
-            phrase = HTTPStatus(status).phrase
             _log.error("http_failed", status=status, exc_info=exc, correlation_id=correlation_id)
-        metrics.REQUESTS.labels(metrics.NO_EXTENSION, status).inc()
-        response = render(Answer(status, phrase), correlation_id=correlation_id)
+        if request.writer.output_size > 0:
+            message = "an answer had begun already"
+            raise ConnectionError(message)
+        response = as_response(status, complaint)
         response.force_close()
         self._gone = self._loop.create_future()
         return response
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:  # noqa: ANN401 - aiohttp's signature
+        """Log what went wrong outside of an answer, unless it was the client: then not what it sent."""
+        error = kw.get("exc_info")
+        if isinstance(error, web.RequestPayloadError | HttpProcessingError):
+            self._tell_malformed("malformed body")
+        else:
+            _log.error("http_failed", reason=str(args[0]) if args else "", exc_info=error)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -240,6 +289,15 @@ class DeviceConnection(web.RequestHandler):
             self.transport.write_eof()
             await asyncio.wait({self._gone}, timeout=_LINGER_S)
         return finished
+
+    # --- what is told -------------------------------------------------------------------------
+
+    def _tell_malformed(self, phrase: str, **fields: object) -> None:
+        _MALFORMED.labels(self._bounds.listener).inc()
+        _log.info("http_malformed", listener=self._bounds.listener, reason=phrase, **fields)
+
+    def _count_cut_off(self, phrase: str) -> None:
+        _CUT_OFF.labels(self._bounds.listener, phrase).inc()
 
     # --- limits -------------------------------------------------------------------------------
 
@@ -273,8 +331,8 @@ class DeviceConnection(web.RequestHandler):
 
     def _take_ahead(self, count: int) -> bool:
         """Hold bytes of requests behind the one in hand; without room the connection ends after it."""
-        if not self._device_server.budget.take(count):
-            metrics.CUT_OFF.labels("pipelined too much").inc()
+        if not self._bounds.budget.take(count):
+            self._count_cut_off("pipelined too much")
             self.close()
             return False
         self._ahead_bytes += count
@@ -282,7 +340,7 @@ class DeviceConnection(web.RequestHandler):
 
     def _settle_ahead(self) -> None:
         if self._ahead_bytes and not self._messages:
-            self._device_server.budget.give(self._ahead_bytes)
+            self._bounds.budget.give(self._ahead_bytes)
             self._ahead_bytes = 0
 
     def _head_complete(self) -> None:
@@ -296,7 +354,7 @@ class DeviceConnection(web.RequestHandler):
         if self._head_bytes > MAX_HEAD_BYTES:
             self._cut_off(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "request head too long")
         elif self._head_timer is None:
-            self._head_timer = self._loop.call_later(self._device_server.limits.head_s, self._head_overdue)
+            self._head_timer = self._loop.call_later(self._bounds.limits.head_s, self._head_overdue)
 
     def _head_overdue(self) -> None:
         self._head_timer = None
@@ -307,14 +365,13 @@ class DeviceConnection(web.RequestHandler):
 
     def _cut_off(self, status: HTTPStatus, phrase: str) -> None:
         """End a connection between two requests."""
-        metrics.CUT_OFF.labels(phrase).inc()
-        metrics.REQUESTS.labels(metrics.NO_EXTENSION, status.value).inc()
+        self._count_cut_off(phrase)
         if self.transport is not None and not self.transport.is_closing():
-            self.transport.write(last_words(status, phrase))
+            self.transport.write(as_bytes(status, self._bounds.complain(status.value, phrase)))
         self.force_close()
 
     def _stalled(self) -> None:
         self._stall_timer = None
-        metrics.CUT_OFF.labels("answer not read").inc()
+        self._count_cut_off("answer not read")
         if self._socket is not None:
             self._socket.abort()

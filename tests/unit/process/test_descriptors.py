@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from services.http_transport.descriptors import room_for
+from libs.process.descriptors import room_for
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def test_the_limit_is_raised_to_what_is_wanted(limits: tuple[int, int]) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
 
     assert room_for(500) == 500
-    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 564
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 628
 
 
 def test_what_the_system_does_not_allow_is_told(limits: tuple[int, int]) -> None:
@@ -30,5 +30,5 @@ def test_what_the_system_does_not_allow_is_told(limits: tuple[int, int]) -> None
     with structlog.testing.capture_logs() as logs:
         room = room_for(limits[1])
 
-    assert room == limits[1] - 64
+    assert room == limits[1] - 128
     assert [line["event"] for line in logs] == ["http_connections_limited"]
