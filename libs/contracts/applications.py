@@ -34,8 +34,8 @@ class NewApplication(Struct, rename="camel", frozen=True):
 
     Attributes:
         name: ``^[a-z0-9_-]+$``; generated (20 characters) when absent.
-        display_name: Shown to people; the name when absent.
-        description: Free text.
+        display_name: Shown to people, at most 256 characters; the name when absent.
+        description: Free text, at most 1,024 bytes in UTF-8.
     """
 
     name: str | None = None

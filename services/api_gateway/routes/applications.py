@@ -122,12 +122,13 @@ ROUTES = (
         operation=contract.CREATE_VERSION,
         scope=Scope.WRITE,
         summary="Create a version",
-        description="The name of the version is `<application>-<nameSuffix>`; the suffix may hold `a-z 0-9`.",
+        description="The name of the version is `<application>-<nameSuffix>`; the suffix may hold `a-z 0-9`. "
+        "An application has at most 100 versions, a description at most 1,024 bytes in UTF-8.",
         success=201,
         location=Location(path=_VERSION, takes={"versionName": "name"}),
         request_example={"nameSuffix": "v1", **_SHOWN_VERSION},
         response_example=_VERSION_EXAMPLE,
-        errors={409: _NAME_TAKEN},
+        errors={409: "The name is taken already, or the application has 100 versions."},
     ),
     Route(
         tag=_TAG,

@@ -16,7 +16,10 @@ from libs.contracts.errors import BadRequestError, ConflictError, NotFoundError
 from libs.contracts.ids import ApplicationName, AppVersionName, version_name
 
 MAX_DISPLAY_NAME: Final = 256
-MAX_DESCRIPTION: Final = 4096
+MAX_DESCRIPTION_BYTES: Final = 1024
+MAX_VERSIONS: Final = 100
+"""An application with all of its versions is one message on the bus, whatever their texts are."""
+
 XID_CHANCE_BYTES: Final = 8
 
 
@@ -111,7 +114,13 @@ class Application:
         return version
 
     def with_version(self, version: AppVersion) -> "Application":
-        """Add a version, or put a changed one in its place."""
+        """Add a version, or put a changed one in its place.
+
+        Raises:
+            ConflictError: It would be one too many.
+        """
+        if version.suffix not in self.versions and len(self.versions) >= MAX_VERSIONS:
+            raise ConflictError(f"application {self.name} has {MAX_VERSIONS} versions, and cannot have more")
         return self._changed(versions={**self.versions, version.suffix: version})
 
     def without_version(self, name: str) -> "Application":
@@ -191,15 +200,15 @@ def described(display_name: str | None, description: str | None, *, name: str, a
 
 
 def check_texts(display_name: str, description: str) -> None:
-    """Accept texts for people: lists of applications have to fit into one message.
+    """Accept texts for people: an application has to fit into one message.
 
     Raises:
         BadRequestError: One of them is too long.
     """
     if len(display_name) > MAX_DISPLAY_NAME:
         raise BadRequestError(f"displayName must have at most {MAX_DISPLAY_NAME} characters")
-    if len(description) > MAX_DESCRIPTION:
-        raise BadRequestError(f"description must have at most {MAX_DESCRIPTION} characters")
+    if len(description.encode()) > MAX_DESCRIPTION_BYTES:
+        raise BadRequestError(f"description must have at most {MAX_DESCRIPTION_BYTES} bytes in UTF-8")
 
 
 def generated_name(at: datetime, chance: bytes) -> ApplicationName:

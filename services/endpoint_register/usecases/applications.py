@@ -81,12 +81,10 @@ def changed_texts(shown: Described, change: DisplayChange, clock: Clock) -> Desc
         "description": change.description,
     }
     texts = {name: text for name, text in given.items() if isinstance(text, str)}
-    display_name = texts.get("display_name", shown.display_name)
-    description = texts.get("description", shown.description)
-    check_texts(display_name, description)
+    check_texts(texts.get("display_name", ""), texts.get("description", ""))
     return Described(
-        display_name=display_name,
-        description=description,
+        display_name=texts.get("display_name", shown.display_name),
+        description=texts.get("description", shown.description),
         created_at=shown.created_at,
         updated_at=clock.now(),
     )

@@ -36,7 +36,7 @@ async def create_version(cmd: CreateVersion, *, parts: Parts) -> AppVersion:
     """Make a version.
 
     Raises:
-        ConflictError: The application has one with this suffix, or is being removed.
+        ConflictError: The application has one with this suffix or too many, or is being removed.
     """
     check_scope(cmd.applications, cmd.application_name)
     suffix = check_suffix(cmd.body.name_suffix)

@@ -86,7 +86,8 @@ async def test_a_given_name_that_is_taken_is_a_conflict(world: World) -> None:
         pytest.param({"name": ""}, BadRequestError, id="empty"),
         pytest.param({"name": "a" * 257}, BadRequestError, id="too long"),
         pytest.param({"display_name": "x" * 257}, BadRequestError, id="long display name"),
-        pytest.param({"description": "x" * 4097}, BadRequestError, id="long description"),
+        pytest.param({"description": "x" * 1025}, BadRequestError, id="long description"),
+        pytest.param({"description": "\U0001f333" * 257}, BadRequestError, id="description of many bytes"),
         pytest.param({"limits": ("olives",)}, ForbiddenError, id="generated under a limited key"),
         pytest.param({"limits": ("olives",), "name": "figs"}, ForbiddenError, id="outside the limits"),
     ],
@@ -107,6 +108,25 @@ async def test_texts_change_one_by_one_and_the_name_never(world: World) -> None:
     assert (changed.name, changed.shown.display_name) == ("olives", "olives")
     assert changed.shown.description == "old trees"
     assert changed.shown.updated_at > changed.shown.created_at
+
+
+@pytest.mark.parametrize(
+    ("texts", "limit"),
+    [
+        pytest.param({"display_name": "x" * 257}, "256 characters", id="display name"),
+        pytest.param({"description": "\U0001f333" * 257}, "1024 bytes", id="description"),
+    ],
+)
+async def test_a_text_that_is_too_long_changes_nothing(
+    world: World, texts: dict[str, str], limit: str
+) -> None:
+    before = world.applications.kept[OLIVES]
+    change = UpdateApplication(application_name="olives", body=DisplayChange(**texts))
+
+    with pytest.raises(BadRequestError, match=limit):
+        await update_application(change, parts=world.parts)
+
+    assert world.applications.kept[OLIVES] == before
 
 
 async def test_a_limited_key_sees_its_applications_alone(world: World) -> None:

@@ -1,0 +1,53 @@
+"""Whatever is in it, an application is a message on the bus, and a list of them is pages of messages."""
+
+import pytest
+
+from libs.bus.codec import MAX_MESSAGE_BYTES, encode
+from libs.contracts.applications import (
+    ApplicationReply,
+    CreateApplication,
+    CreateVersion,
+    DisplayChange,
+    NewApplication,
+    NewAppVersion,
+    UpdateVersion,
+)
+from libs.contracts.errors import ConflictError
+from libs.contracts.ids import ApplicationName
+from services.endpoint_register.bus_api.bodies import application_body
+from services.endpoint_register.domain.application import MAX_VERSIONS, Application
+from services.endpoint_register.usecases.applications import create_application
+from services.endpoint_register.usecases.versions import create_version, update_version
+from tests.unit.endpoint_register.fakes import World
+
+
+async def full_application(world: World) -> Application:
+    """Make the largest application there can be."""
+    name = "a" * 256
+    await create_application(CreateApplication(body=NewApplication(name=name)), parts=world.parts)
+    for number in range(MAX_VERSIONS):
+        body = NewAppVersion(
+            name_suffix=f"{number:0256}", display_name="\U0001f333" * 256, description="\U0001f333" * 256
+        )
+        await create_version(CreateVersion(application_name=name, body=body), parts=world.parts)
+    return world.applications.kept[ApplicationName(name)]
+
+
+async def test_the_largest_application_fits_into_a_message_with_room(world: World) -> None:
+    reply = ApplicationReply(body=application_body(await full_application(world)))
+
+    assert len(encode(reply)) < MAX_MESSAGE_BYTES // 2
+
+
+async def test_there_is_a_version_too_many_but_all_can_change(world: World) -> None:
+    full = await full_application(world)
+    last = list(full.versions.values())[-1]
+    one_more = CreateVersion(application_name=full.name, body=NewAppVersion(name_suffix="more"))
+    change = UpdateVersion(
+        application_name=full.name, version_name=last.name, body=DisplayChange(display_name="Last")
+    )
+
+    with pytest.raises(ConflictError, match="100 versions"):
+        await create_version(one_more, parts=world.parts)
+
+    assert (await update_version(change, parts=world.parts)).shown.display_name == "Last"
