@@ -59,7 +59,13 @@ class DisplayChange(Struct, rename="camel", frozen=True):
 
 
 class ListApplications(ManagementRequest, frozen=True, kw_only=True):
-    """All applications the key may see."""
+    """All applications the key may see.
+
+    Attributes:
+        after: ``next`` of the reply before; empty = from the beginning.
+    """
+
+    after: str = ""
 
 
 class CreateApplication(ManagementRequest, frozen=True, kw_only=True):
@@ -156,9 +162,15 @@ class ApplicationReply(Reply, frozen=True, kw_only=True):
 
 
 class ApplicationsReply(Reply, frozen=True, kw_only=True):
-    """Applications, oldest first."""
+    """Applications, oldest first: as many as fit into a message.
+
+    Attributes:
+        body: The applications.
+        next: What to send as ``after`` for those that follow; empty = there are none.
+    """
 
     body: list[Application]
+    next: str = ""
 
 
 class VersionReply(Reply, frozen=True, kw_only=True):

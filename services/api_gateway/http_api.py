@@ -15,6 +15,7 @@ from services.api_gateway import answers
 from services.api_gateway.binding import Incoming, bind, ignored_parameters
 from services.api_gateway.bodies import expect_nothing, read_body
 from services.api_gateway.edge import Edge, name_caller, name_route
+from services.api_gateway.gathering import ask_for_all
 from services.api_gateway.openapi import openapi
 from services.api_gateway.pages import Page, pages, show
 from services.api_gateway.ports import Clock, Keys, Owners
@@ -92,7 +93,7 @@ class RestApi:
         if route.has_body:
             body = await read_body(request, route, timeout_s=self._limits.body_timeout_s)
         message = bind(route, _incoming(request, match, body), caller=caller)
-        reply = await world.owners.ask(route.operation, message, timeout_s=route.timeout_s)
+        reply = await ask_for_all(world.owners, route.operation, message, timeout_s=route.timeout_s)
         response = answers.success(route, reply, values=match.values)
         ignored = ignored_parameters(route, request.rel_url.raw_query_string)
         if ignored:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.messages import Event
 from libs.contracts.subjects import EventType
-from services.endpoint_register.domain.application import Application
+from services.endpoint_register.domain.application import Application, Place
 from services.endpoint_register.domain.configuration import Configuration
 from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.domain.listing import Listed, Range
@@ -124,6 +124,9 @@ class ApplicationRepository(Protocol):
 
     async def all(self, names: Sequence[str] | None) -> list[Application]:
         """All of them, or those of these names, oldest first."""
+
+    async def places(self, names: Sequence[str] | None) -> list[Place]:
+        """The places of all of them, or of those of these names, in order."""
 
     async def replace(self, before: Application, after: Application) -> bool:
         """Store ``after`` if the application still is ``before``."""

@@ -8,7 +8,7 @@ import pytest
 
 from libs.contracts.ids import ApplicationName, AppVersionName
 from libs.store import Store
-from services.endpoint_register.domain.application import Application, AppVersion, Described
+from services.endpoint_register.domain.application import Application, AppVersion, Described, Place
 from services.endpoint_register.mongo import MongoApplicationRepository, MongoConfigurationRepository
 from services.endpoint_register.ports import ApplicationRepository, ConfigurationRepository
 from tests.support.rest import Json
@@ -96,6 +96,8 @@ async def test_applications_come_oldest_first(kept: Kept) -> None:
 
     assert [each.name for each in everything] == ["figs", "olives"]
     assert [each.name for each in some] == ["olives"]
+    assert await kept.applications.places(None) == [Place.of(each) for each in everything]
+    assert await kept.applications.places(["olives", "gone"]) == [Place.of(each) for each in some]
 
 
 async def test_unfinished_ones_are_found_until_they_are_finished(kept: Kept) -> None:

@@ -14,6 +14,9 @@ from services.api_gateway.routes.docstrings import attribute_texts
 MAX_PAGE = 1000
 """Most entries a page may have."""
 
+FOLLOWED = frozenset({"after"})
+"""Fields nobody outside sends: the gateway follows a list on the bus itself."""
+
 _COMMON = frozenset(ManagementRequest.__struct_fields__)
 _BODIES = frozenset({"body", "payload"})
 _HEADERS = {"if_match": "If-Match", "if_none_match": "If-None-Match"}
@@ -111,7 +114,7 @@ def parameters_of(
     found = [
         _parameter(each, placeholders, texts.get(each.name))
         for each in msgspec.structs.fields(request)
-        if each.name not in _COMMON | _BODIES and each.name not in without
+        if each.name not in _COMMON | _BODIES | FOLLOWED and each.name not in without
     ]
     in_path = {each.name: each for each in found if each.place is Place.PATH}
     unknown = [name for name in placeholders if name not in in_path]

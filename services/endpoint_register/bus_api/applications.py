@@ -2,9 +2,12 @@
 
 from http import HTTPStatus
 
+import msgspec
+
 from libs.contracts import applications as contract
 from libs.contracts.lifecycle import AppVersionRequest, AppVersionResponse
 from services.endpoint_register.bus_api.bodies import application_body, version_body
+from services.endpoint_register.domain.application import Application
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases import applications, configuring, emptying, versions
 
@@ -16,8 +19,10 @@ class ApplicationHandlers:
         self._parts = parts
 
     async def on_list_applications(self, request: contract.ListApplications) -> contract.ApplicationsReply:
-        found = await applications.list_applications(request, parts=self._parts)
-        return contract.ApplicationsReply(body=[application_body(each) for each in found])
+        found, last = await applications.list_applications(request, size_of=_size_of, parts=self._parts)
+        return contract.ApplicationsReply(
+            body=[application_body(each) for each in found], next="" if last is None else str(last)
+        )
 
     async def on_create_application(self, request: contract.CreateApplication) -> contract.ApplicationReply:
         application = await applications.create_application(request, parts=self._parts)
@@ -67,3 +72,7 @@ class ApplicationHandlers:
     async def on_resolve_version(self, request: AppVersionRequest) -> AppVersionResponse:
         application, extensions = await versions.resolve_version(request, parts=self._parts)
         return AppVersionResponse(application_name=application, extensions=extensions)
+
+
+def _size_of(application: Application) -> int:
+    return len(msgspec.msgpack.encode(application_body(application)))

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from libs.contracts.errors import BadRequestError, ConflictError, NotFoundError
 from libs.contracts.ids import ApplicationName, AppVersionName, version_name
+from libs.contracts.instants import iso_ms
 
 MAX_DISPLAY_NAME: Final = 256
 MAX_DESCRIPTION_BYTES: Final = 1024
@@ -175,6 +176,34 @@ class Application:
     def _changed(self, **changes: Any) -> "Application":  # noqa: ANN401 - handed to replace() as they are
         changed = replace(self, revision=self.revision + 1, **changes)
         return changed if changed.is_unfinished else replace(changed, unfinished_since=None)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where an application stands in lists: by age.
+
+    Attributes:
+        created: ISO 8601, so that it sorts as text.
+        name: Of the application.
+    """
+
+    created: str
+    name: ApplicationName
+
+    @classmethod
+    def of(cls, application: Application) -> "Place":
+        """Find the place of an application."""
+        return cls(iso_ms(application.shown.created_at), application.name)
+
+    @classmethod
+    def parse(cls, text: str) -> "Place":
+        """Read what :meth:`__str__` gave; what is empty comes before all applications."""
+        created, _, name = text.partition("/")
+        return cls(created, ApplicationName(name))
+
+    def __str__(self) -> str:
+        """Spell it for whoever goes on after it."""
+        return f"{self.created}/{self.name}"
 
 
 def full_name(application: Application, suffix: str) -> AppVersionName:

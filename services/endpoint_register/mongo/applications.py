@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from libs.contracts.ids import ApplicationName, AppVersionName
+from libs.contracts.instants import iso_ms
 from libs.store import Document, DuplicateError, Index, Store, earlier_than, store_errors
 from services.endpoint_register.domain.application import (
     Application,
     AppVersion,
     Described,
     Lifecycle,
+    Place,
 )
 
 _INDEXES: Final = (Index(name="unfinished", keys=[("unfinishedSince", 1)]),)
@@ -47,6 +49,15 @@ class MongoApplicationRepository:
     async def all(self, names: Sequence[str] | None) -> list[Application]:
         """All of them, or those of these names, oldest first."""
         return await self._matching({} if names is None else {"_id": {"$in": list(names)}})
+
+    async def places(self, names: Sequence[str] | None) -> list[Place]:
+        """The places of all of them, or of those of these names, in order."""
+        query = {} if names is None else {"_id": {"$in": list(names)}}
+        with store_errors():
+            documents = await self._collection.find(query, {"createdDate": 1}).to_list()
+        return sorted(
+            Place(iso_ms(document["createdDate"]), ApplicationName(document["_id"])) for document in documents
+        )
 
     async def replace(self, before: Application, after: Application) -> bool:
         """Store ``after`` if the application still is ``before``."""

@@ -1,6 +1,7 @@
 """Applications as operators make, describe and see them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from libs.contracts.applications import (
     CreateApplication,
@@ -17,6 +18,7 @@ from services.endpoint_register.domain.application import (
     Application,
     Described,
     Lifecycle,
+    Place,
     check_texts,
     described,
     generated_name,
@@ -26,13 +28,35 @@ from services.endpoint_register.usecases.changing import change_application
 from services.endpoint_register.usecases.configuring import tell_configuration
 from services.endpoint_register.usecases.scope import check_scope, find_application
 
+PAGE_BYTES: Final = 512 * 1024
+"""Applications in one message of at most 768 KiB."""
+
+_AT_ONCE: Final = 32
 _NAME_ATTEMPTS = 5
 
 
-async def list_applications(cmd: ListApplications, *, parts: Parts) -> list[Application]:
-    """Read the applications the caller may touch, oldest first."""
-    found = await parts.applications.all(cmd.applications)
-    return [application for application in found if application.lifecycle is not Lifecycle.DELETING]
+async def list_applications(
+    cmd: ListApplications, *, size_of: Callable[[Application], int], parts: Parts
+) -> tuple[list[Application], Place | None]:
+    """Read the applications the caller may touch, oldest first, as many as fit into a message.
+
+    Returns:
+        The applications, and the place after which to go on, if there is more.
+    """
+    after = Place.parse(cmd.after)
+    places = [place for place in await parts.applications.places(cmd.applications) if place > after]
+    page: list[Application] = []
+    size = 0
+    for start in range(0, len(places), _AT_ONCE):
+        names = [place.name for place in places[start : start + _AT_ONCE]]
+        for application in await parts.applications.all(names):
+            if application.lifecycle is Lifecycle.DELETING:
+                continue
+            size += size_of(application)
+            if page and size > PAGE_BYTES:
+                return page, Place.of(page[-1])
+            page.append(application)
+    return page, None
 
 
 async def create_application(cmd: CreateApplication, *, parts: Parts) -> Application:

@@ -8,6 +8,7 @@ from libs.contracts import applications, endpoints
 from libs.contracts.api_keys import Scope
 from libs.contracts.endpoints import GetMetadata, MetadataReply, PutMetadata
 from libs.contracts.errors import PreconditionFailedError
+from services.api_gateway.gathering import MAX_MESSAGES
 from services.api_gateway.routes import ROUTES
 from tests.component.api_gateway.conftest import Gateway
 from tests.support.api_gateway import body_of, route_id, target_of
@@ -229,3 +230,31 @@ async def test_fields_left_out_of_a_patch_stay_out(shared_gateway: Gateway, body
     assert answer.status == 200
     assert isinstance(asked, applications.UpdateApplication)
     assert (asked.body.display_name == "Grove") == ("displayName" in body)
+
+
+@pytest.mark.parametrize(
+    ("messages", "status"),
+    [
+        pytest.param(1, 200, id="one"),
+        pytest.param(3, 200, id="several"),
+        pytest.param(MAX_MESSAGES, 200, id="most"),
+        pytest.param(MAX_MESSAGES + 1, 413, id="too many"),
+    ],
+)
+async def test_a_list_in_several_messages_is_one_array(
+    shared_gateway: Gateway, messages: int, status: int
+) -> None:
+    async def on_list(request: applications.ListApplications) -> applications.ApplicationsReply:
+        number = int(request.after or "1")
+        entry = applications.Application(f"a{number}", "", "", "", "")
+        following = str(number + 1) if number < messages else ""
+        return applications.ApplicationsReply(body=[entry], next=following)
+
+    shared_gateway.owners.on(applications.LIST_APPLICATIONS, on_list)
+
+    answer = await shared_gateway.call("GET", "/tekton/api/v1/applications")
+
+    assert answer.status == status
+    if status == 200:
+        names = [entry["name"] for entry in json.loads(answer.raw)]
+        assert names == [f"a{number}" for number in range(1, messages + 1)]

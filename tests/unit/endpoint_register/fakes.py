@@ -15,7 +15,7 @@ from libs.contracts.errors import ConflictError, GroveError, UnavailableError
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.messages import Event
 from libs.contracts.subjects import EventType
-from services.endpoint_register.domain.application import Application
+from services.endpoint_register.domain.application import Application, Place
 from services.endpoint_register.domain.configuration import EPMX, Configuration
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.domain.listing import Listed, Range
@@ -208,6 +208,9 @@ class InMemoryApplicationRepository:
     async def all(self, names: Sequence[str] | None) -> list[Application]:
         found = [each for each in self.kept.values() if names is None or each.name in names]
         return sorted(found, key=lambda each: (each.shown.created_at, each.name))
+
+    async def places(self, names: Sequence[str] | None) -> list[Place]:
+        return [Place.of(each) for each in await self.all(names)]
 
     async def replace(self, before: Application, after: Application) -> bool:
         kept = self.kept.get(before.name)

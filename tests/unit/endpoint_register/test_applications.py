@@ -132,7 +132,9 @@ async def test_a_text_that_is_too_long_changes_nothing(
 async def test_a_limited_key_sees_its_applications_alone(world: World) -> None:
     await create_application(creation(name="figs"), parts=world.parts)
 
-    seen = await list_applications(ListApplications(applications=("figs", "gone")), parts=world.parts)
+    seen, _ = await list_applications(
+        ListApplications(applications=("figs", "gone")), size_of=lambda _: 1, parts=world.parts
+    )
 
     assert [application.name for application in seen] == ["figs"]
     with pytest.raises(ForbiddenError):

@@ -8,6 +8,7 @@ from libs.contracts.applications import (
     CreateApplication,
     CreateVersion,
     DisplayChange,
+    ListApplications,
     NewApplication,
     NewAppVersion,
     UpdateVersion,
@@ -16,7 +17,7 @@ from libs.contracts.errors import ConflictError
 from libs.contracts.ids import ApplicationName
 from services.endpoint_register.bus_api.bodies import application_body
 from services.endpoint_register.domain.application import MAX_VERSIONS, Application
-from services.endpoint_register.usecases.applications import create_application
+from services.endpoint_register.usecases.applications import PAGE_BYTES, create_application, list_applications
 from services.endpoint_register.usecases.versions import create_version, update_version
 from tests.unit.endpoint_register.fakes import World
 
@@ -51,3 +52,31 @@ async def test_there_is_a_version_too_many_but_all_can_change(world: World) -> N
         await create_version(one_more, parts=world.parts)
 
     assert (await update_version(change, parts=world.parts)).shown.display_name == "Last"
+
+
+@pytest.mark.parametrize(
+    ("size", "pages"),
+    [
+        pytest.param(1, [40], id="small"),
+        pytest.param(PAGE_BYTES // 30, [30, 10], id="some"),
+        pytest.param(PAGE_BYTES * 2, [1] * 40, id="each too large"),
+    ],
+)
+async def test_pages_hold_every_application_once(world: World, size: int, pages: list[int]) -> None:
+    for number in range(39):
+        await create_application(CreateApplication(body=NewApplication(name=f"a{number}")), parts=world.parts)
+        world.clock.pass_s(number % 2)
+
+    found: list[Application] = []
+    seen: list[int] = []
+    after = ""
+    while not seen or after:
+        page, last = await list_applications(
+            ListApplications(after=after), size_of=lambda _: size, parts=world.parts
+        )
+        seen.append(len(page))
+        found += page
+        after = "" if last is None else str(last)
+
+    assert seen == pages
+    assert found == await world.applications.all(None)
