@@ -5,7 +5,9 @@ What is added, each by one timer or counter of its own:
 - the head of a request must be complete within ``head_s`` and ``MAX_HEAD_BYTES``;
 - an answer that is not read is cut off after ``stall_s``;
 - more than ``max_connections`` are told 503 and closed;
-- a client that pipelines is read one socket read ahead at most, within the budget of bodies;
+- what arrives is counted until its request is answered, all connections within one budget: over
+  it, the request is told 503 (its body raises that), and the connection ends;
+- a client that pipelines is read one socket read ahead at most;
 - what is no HTTP is answered in JSON, without a traceback and without its own bytes.
 
 Idle connections and the order of pipelined requests are aiohttp's own; the deadline of a body is
@@ -15,7 +17,6 @@ checked here.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -25,8 +26,10 @@ from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from prometheus_client import Counter, Gauge
 
+from libs.contracts.errors import UnavailableError
 from libs.process.budget import Budget
 from libs.process.complaints import Complain, as_bytes, as_response, plain_complaint
+from libs.process.connection_limits import ConnectionLimits
 
 MAX_HEAD_BYTES = 32 * 1024
 MAX_LINE_BYTES = 8190
@@ -45,23 +48,6 @@ _MALFORMED = Counter("grove_http_malformed_total", "Requests that were no HTTP."
 
 _log = structlog.get_logger()
 AnswerRequest = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConnectionLimits:
-    """What clients may take.
-
-    Attributes:
-        max_connections: More are told 503 and closed.
-        head_s: From the first byte of a request to the end of its headers.
-        idle_s: Between requests; above the 60 s at which proxies give up first.
-        stall_s: How long a client may not read its answer.
-    """
-
-    max_connections: int = 4096
-    head_s: float = 10.0
-    idle_s: float = 75.0
-    stall_s: float = 30.0
 
 
 class MalformedError(Exception):
@@ -136,15 +122,16 @@ class BoundedConnection(web.RequestHandler):
     """One connection of a client."""
 
     __slots__ = (
-        "_ahead_bytes",
         "_begun",
         "_body",
         "_bounds",
         "_gone",
         "_head_bytes",
         "_head_timer",
+        "_held_bytes",
         "_in_hand",
         "_malformed",
+        "_refused",
         "_socket",
         "_stall_timer",
     )
@@ -157,7 +144,8 @@ class BoundedConnection(web.RequestHandler):
         self._body: StreamReader | None = None  # of the request that was begun last
         self._begun = 0
         self._in_hand = False
-        self._ahead_bytes = 0
+        self._refused: StreamReader | None = None  # the body there was no room for
+        self._held_bytes = 0
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
@@ -171,12 +159,14 @@ class BoundedConnection(web.RequestHandler):
         self._body = body
         self._begun += 1
         self._in_hand = True
-        self._settle_ahead()
+        if body.is_eof() and not self._messages:
+            self._keep(min(self._held_bytes, body.total_bytes))
 
     def end(self) -> None:
         """Be done with the request in hand; its answer is about to be written."""
         self._in_hand = False
-        self._settle_ahead()
+        if not self._messages:
+            self._keep(0)
         if self._buffer_paused and not self._messages:
             self._resume_reading_if_drained()
 
@@ -209,8 +199,7 @@ class BoundedConnection(web.RequestHandler):
             if timer is not None:
                 timer.cancel()
         self._head_timer = self._stall_timer = None
-        self._bounds.budget.give(self._ahead_bytes)
-        self._ahead_bytes = 0
+        self._keep(0)
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
         super().connection_lost(exc)
@@ -223,8 +212,11 @@ class BoundedConnection(web.RequestHandler):
             super().data_received(data)
             return
         ahead = self._in_hand and self._body is not None and self._body.is_eof()
-        if ahead and not self._take_ahead(len(data)):
-            return
+        if self._holds_more():
+            if not self._bounds.budget.take(len(data)):
+                self._refuse(ahead=ahead)
+                return
+            self._held_bytes += len(data)
         self._feed(data)
         if ahead and not self._buffer_paused:
             self._pause_reading_for_buffer()
@@ -283,6 +275,10 @@ class BoundedConnection(web.RequestHandler):
         Closing while the client still sends would reset the connection, and the client would see
         the reset instead of the answer (RFC 9112 section 9.6).
         """
+        if self._refused is not None:
+            self._refused.feed_eof()  # nothing more is read into it, and nobody waits for more
+            self._refused = None
+            resp.force_close()
         finished = await super().finish_response(request, resp, start_time)
         self._shorten_complaint()  # what follows a declined Upgrade is parsed in there
         if self._gone is not None and self.transport is not None and self.transport.can_write_eof():
@@ -329,19 +325,40 @@ class BoundedConnection(web.RequestHandler):
         error = MalformedError(phrase)
         self._messages[-1] = (type(complaint)(status=complaint.status, exc=error, message=""), body)
 
-    def _take_ahead(self, count: int) -> bool:
-        """Hold bytes of requests behind the one in hand; without room the connection ends after it."""
-        if not self._bounds.budget.take(count):
-            self._count_cut_off("pipelined too much")
-            self.close()
+    def _holds_more(self) -> bool:
+        """Whether what arrives is kept: not once a body is only read to its end, nor by a WebSocket."""
+        if self._payload_parser is not None:
             return False
-        self._ahead_bytes += count
-        return True
+        return self._in_hand or bool(self._messages) or self._body is None or self._body.is_eof()
 
-    def _settle_ahead(self) -> None:
-        if self._ahead_bytes and not self._messages:
-            self._bounds.budget.give(self._ahead_bytes)
-            self._ahead_bytes = 0
+    def _keep(self, count: int) -> None:
+        self._bounds.budget.give(self._held_bytes - count)
+        self._held_bytes = count
+
+    def _refuse(self, *, ahead: bool) -> None:
+        """End a connection whose bytes there is no room for, after the answer that is due."""
+        phrase = "too many bytes in flight"
+        self._count_cut_off(phrase)
+        if not self._in_hand and not self._messages:
+            self._turn_away(HTTPStatus.SERVICE_UNAVAILABLE, phrase)
+            return
+        self.close()
+        body = self._messages[-1][1] if self._messages else self._body
+        if not ahead and len(self._messages) <= 1 and body is not None and not body.is_eof():
+            body.set_exception(UnavailableError(phrase))
+            self._refused = body
+            self._gone = self._loop.create_future()
+
+    def _turn_away(self, status: HTTPStatus, phrase: str) -> None:
+        """Answer without a request, and let the client finish sending so that it sees the answer."""
+        self._malformed = True
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(as_bytes(status, self._bounds.complain(status.value, phrase)))
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+        self._head_complete()
+        self._head_timer = self._loop.call_later(_LINGER_S, self.force_close)
+        self.close()
 
     def _head_complete(self) -> None:
         self._head_bytes = 0

@@ -23,10 +23,10 @@ from prometheus_client import Gauge
 
 from libs.contracts.errors import StartRefusedError
 from libs.contracts.version import VERSION
+from libs.process.connection_limits import ConnectionLimits
 from libs.process.environment import load_settings
 from libs.process.fields import SettingsError
 from libs.process.health import Phase
-from libs.process.http_connections import ConnectionLimits
 from libs.process.lifecycle import Build, Process
 from libs.process.logs import configure_logs
 from libs.process.loop_lag import sample_loop_lag

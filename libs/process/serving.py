@@ -15,8 +15,9 @@ from aiohttp import web
 
 from libs.process.budget import Budget
 from libs.process.complaints import Complain, plain_complaint
+from libs.process.connection_limits import ConnectionLimits
 from libs.process.descriptors import room_for
-from libs.process.http_connections import BoundedServer, ConnectionLimits
+from libs.process.http_connections import BoundedServer
 
 LINGER_S: Final = 0.5
 _POLL_S: Final = 0.02

@@ -5,8 +5,9 @@ from libs.bus.front_door import FrontDoor, extensions
 from libs.bus.identity import Identity
 from libs.process import Process, SystemClock
 from libs.process.budget import Budget
+from libs.process.connection_limits import ConnectionLimits
 from libs.process.descriptors import room_for
-from libs.process.http_connections import BoundedServer, ConnectionLimits
+from libs.process.http_connections import BoundedServer
 from services.http_transport import metrics
 from services.http_transport.http_api import DeviceApi
 from services.http_transport.responses import complain
@@ -28,7 +29,7 @@ def device_server(door: FrontDoor, settings: Settings, *, process: Process) -> B
     """Put the HTTP side together."""
     budget = Budget(settings.body_budget_bytes)
     metrics.BODY_BYTES.set_function(lambda: budget.held_bytes)
-    api = DeviceApi(door, budget=budget, body_s=settings.body_s, stopping=lambda: process.stopping)
+    api = DeviceApi(door, body_s=settings.body_s, stopping=lambda: process.stopping)
     limits = ConnectionLimits(
         max_connections=room_for(settings.max_connections),
         head_s=settings.head_s,

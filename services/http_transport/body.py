@@ -1,4 +1,4 @@
-"""Read the body of a request: bounded in size, in time, and within the budget of all bodies."""
+"""Read the body of a request: bounded in size and in time; the connection counts it as it arrives."""
 
 import asyncio
 
@@ -6,7 +6,6 @@ from aiohttp import web
 
 from libs.bus.front_door import check_size
 from libs.contracts.errors import BadRequestError
-from services.http_transport.budget import Share
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -16,7 +15,7 @@ def is_complete(request: web.BaseRequest) -> bool:
     return request.content.is_eof()
 
 
-async def read_body(request: web.BaseRequest, share: Share, *, within_s: float) -> bytes:
+async def read_body(request: web.BaseRequest, *, within_s: float) -> bytes:
     """Read it all.
 
     Raises:
@@ -27,13 +26,11 @@ async def read_body(request: web.BaseRequest, share: Share, *, within_s: float) 
     """
     try:
         if is_complete(request):
-            body = request.content.read_nowait()
-            share.take(len(body))
-            return body
+            return request.content.read_nowait()
         check_size(request.content_length or 0)
         _tell_to_go_on(request)
         async with asyncio.timeout(within_s):
-            return await _read_on(request, share)
+            return await _read_on(request)
     except (web.RequestPayloadError, ConnectionError) as error:
         raise BadRequestError("malformed or broken body") from error
 
@@ -47,13 +44,12 @@ def _tell_to_go_on(request: web.BaseRequest) -> None:
         transport.write(_CONTINUE)
 
 
-async def _read_on(request: web.BaseRequest, share: Share) -> bytes:
+async def _read_on(request: web.BaseRequest) -> bytes:
     parts: list[bytes] = []
     total = 0
     while not request.content.at_eof():
         part = await request.content.readany()
         total += len(part)
         check_size(total)
-        share.take(len(part))
         parts.append(part)
     return b"".join(parts)

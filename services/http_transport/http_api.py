@@ -17,10 +17,8 @@ from libs.bus.codec import new_correlation_id
 from libs.bus.front_door import Answer, FrontDoor
 from libs.contracts.errors import GroveError, NotFoundError, UnsupportedMediaTypeError
 from libs.contracts.kp1 import EXTENSIONS, PREFIX, Kp1Path, parse_levels
-from libs.process.budget import Budget
 from services.http_transport import metrics
 from services.http_transport.body import is_complete, read_body
-from services.http_transport.budget import Share
 from services.http_transport.domain import levels_of, sane_correlation_id
 from services.http_transport.responses import render
 
@@ -52,11 +50,8 @@ class _Outcome(Struct):
 class DeviceApi:
     """Answers devices."""
 
-    def __init__(
-        self, door: FrontDoor, *, budget: Budget, body_s: float, stopping: Callable[[], bool]
-    ) -> None:
+    def __init__(self, door: FrontDoor, *, body_s: float, stopping: Callable[[], bool]) -> None:
         self._door = door
-        self._budget = budget
         self._body_s = body_s
         self._stopping = stopping
 
@@ -84,21 +79,20 @@ class DeviceApi:
             path = _path_of(request)
             if path.extension in EXTENSIONS:
                 extension = path.extension
-            with Share(self._budget) as share:
-                payload = await self._payload(request, path, share)
-                return _Outcome(await self._door.answer(path, payload), extension, logged=True)
+            payload = await self._payload(request, path)
+            return _Outcome(await self._door.answer(path, payload), extension, logged=True)
         except _Refused as refused:
             return _Outcome(refused.answer, extension, refused.headers)
         except GroveError as error:
             return _Outcome(Answer(error.status_code, error.reason_phrase), extension)
 
-    async def _payload(self, request: web.BaseRequest, path: Kp1Path, share: Share) -> bytes:
+    async def _payload(self, request: web.BaseRequest, path: Kp1Path) -> bytes:
         if not is_complete(request):
             await self._door.admit(path)
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise UnsupportedMediaTypeError("compressed bodies are not taken")
         try:
-            return await read_body(request, share, within_s=self._body_s)
+            return await read_body(request, within_s=self._body_s)
         except TimeoutError:
             raise _Refused(HTTPStatus.REQUEST_TIMEOUT, "body not complete in time") from None
 

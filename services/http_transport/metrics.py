@@ -12,7 +12,7 @@ SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 IN_FLIGHT = Gauge("grove_http_in_flight", "Device requests being answered.")
-BODY_BYTES = Gauge("grove_http_body_bytes", "Bytes of request bodies in memory.")
+BODY_BYTES = Gauge("grove_http_body_bytes", "Bytes of unanswered requests in memory.")
 
 NO_EXTENSION = "none"
 """Label of requests that named no extension that exists: names made up by strangers are no labels."""

@@ -40,7 +40,10 @@ class Settings:
         doc="For a turn behind earlier requests of the same endpoint; then 504.",
     )
     body_budget_bytes: int = setting(
-        64 * 1024 * 1024, unit="bytes", minimum=1, doc="Bodies in memory at a time, all clients together."
+        64 * 1024 * 1024,
+        unit="bytes",
+        minimum=1,
+        doc="Unanswered requests in memory, all clients together.",
     )
     identity_entries: int = setting(
         100_000, minimum=1, unit="tokens", doc="Tokens remembered for 30 s; 85 MB when full."

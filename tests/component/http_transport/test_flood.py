@@ -19,6 +19,8 @@ from tests.support.waiting import eventually
 
 _CONNECTIONS = 1500
 _ENDPOINTS = 100
+_STRANGERS = 4000
+_STRANGERS_LIMIT_MIB = 350
 _LIMIT_MIB = 400
 """50 for the process, 64 for the bodies, the rest for copies on their way to NATS and for sockets."""
 
@@ -69,16 +71,36 @@ async def watch_memory(pid: int, calls: list[asyncio.Task[bytes]]) -> float:
     return peak_mib
 
 
-async def post(port: int, token: str, body: bytes, *, excess: int) -> bytes:
+async def post(port: int, token: str, body: bytes, *, excess: int, missing: int = 0) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        head = (
-            f"POST /kp1/{VERSION}/epmx/{token}/get HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
+        length = len(body) + missing
+        head = f"POST /kp1/{VERSION}/epmx/{token}/get HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
         writer.write(head.encode() + body + b"x" * excess)
         return (await reader.readuntil(b"\r\n"))[9:12]
     finally:
         writer.close()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(180)
+async def test_a_flood_of_strangers_nobody_can_identify_stays_within_memory(
+    own_nats: NatsServer, tmp_path: Path
+) -> None:
+    async with running_service(own_nats, tmp_path) as (pid, port):
+        await own_nats.pause()
+        async with asyncio.TaskGroup() as strangers:
+            calls = [
+                strangers.create_task(
+                    post(port, f"stranger{n}", b"x" * (MAX_PAYLOAD_BYTES - 144), excess=0, missing=144)
+                )
+                for n in range(_STRANGERS)
+            ]
+            peak_mib = strangers.create_task(watch_memory(pid, calls))
+        await own_nats.resume()
+
+    assert {call.result() for call in calls} <= {b"503", b"504"}
+    assert peak_mib.result() < _STRANGERS_LIMIT_MIB
 
 
 @asynccontextmanager

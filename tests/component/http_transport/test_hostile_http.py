@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from prometheus_client import REGISTRY
 
 from libs.contracts.kp1 import MAX_PAYLOAD_BYTES
 from tests.component.http_transport.conftest import StartTransport, Transport
 from tests.component.http_transport.owners import VERSION
+from tests.support.servers import NatsServer
 from tests.support.waiting import eventually
 
 
@@ -299,18 +301,57 @@ async def test_bodies_share_one_budget(start: StartTransport) -> None:
 
     async with connected(transport) as greedy:
         await greedy.send(post(path, b"x" * 90_000, "Content-Length: 95000"))
-        await _held(transport, 90_000)
+        await eventually(lambda: _holds(transport, 90_000), what="the first body is held")
         async with connected(transport) as other:
             await other.send(post(path, b"x" * 20_000))
             refused, headers, _ = await other.answer()
-            await other.send(post(path, b"{}"))
-            small, _, _ = await other.answer()
+            assert await other.closed() == b""
+        async with connected(transport) as modest:
+            await modest.send(post(path, b"{}"))
+            small, _, _ = await modest.answer()
         await greedy.send(b"x" * 5_000)
         served, _, _ = await greedy.answer()
 
     assert (refused, headers["retry-after"]) == (503, "1")
     assert (small, served) == (200, 200)
     await _held(transport, 0)
+
+
+async def test_bodies_count_before_their_sender_is_known(start: StartTransport, own_nats: NatsServer) -> None:
+    transport = await start(server=own_nats, body_budget_bytes=100_000, owner_s=20)
+    before = _refusals()
+
+    async def both_refused() -> bool:
+        return _refusals() >= before + 2
+
+    await own_nats.pause()
+    try:
+        async with (
+            connected(transport) as first,
+            connected(transport) as second,
+            connected(transport) as third,
+        ):
+            await first.send(post(_path_of_stranger(1), b"x" * 60_000, "Content-Length: 90000"))
+            await eventually(lambda: _holds(transport, 60_000), what="the first body is held")
+            await second.send(post(_path_of_stranger(2), b"x" * 60_000))
+            at_once, _, _ = await second.answer()
+            await third.send(post(_path_of_stranger(3), b"", "Content-Length: 90000"))
+            await asyncio.sleep(0.05)
+            await third.send(b"x" * 60_000)
+            await eventually(both_refused, what="the third is refused")
+            await own_nats.resume()
+            later, headers, _ = await third.answer()
+            assert await third.closed() == b""
+    finally:
+        await own_nats.resume()
+
+    assert at_once == 503
+    assert (later in {401, 403, 503, 504}, headers["connection"]) == (True, "close")
+    await _held(transport, 0)
+
+
+def _path_of_stranger(number: int) -> str:
+    return f"/kp1/{VERSION}/epmx/stranger{number}/get"
 
 
 async def test_pipelined_bytes_count_and_are_given_back(start: StartTransport) -> None:
@@ -322,7 +363,7 @@ async def test_pipelined_bytes_count_and_are_given_back(start: StartTransport) -
         await raw.send(post(path, b"1"))
         await eventually(lambda: _asked(transport), what="the first request is with its owner")
         raw.writer.write(b"".join(post(path, b"%d" % n) for n in range(2, 300)))
-        await eventually(lambda: _holds_some(transport), what="pipelined bytes are counted")
+        await eventually(lambda: _holds(transport, 10), what="pipelined bytes are counted")
         transport.owners.release.set()
         answers = [(await raw.answer())[2] for _ in range(299)]
 
@@ -429,8 +470,15 @@ async def _asked(transport: Transport) -> bool:
     return bool(transport.owners.received)
 
 
-async def _holds_some(transport: Transport) -> bool:
-    return transport.gauge("grove_http_body_bytes") > 10
+async def _holds(transport: Transport, count: int) -> bool:
+    return transport.gauge("grove_http_body_bytes") > count
+
+
+def _refusals() -> float:
+    found = REGISTRY.get_sample_value(
+        "grove_http_cut_off_total", {"listener": "http", "reason": "too many bytes in flight"}
+    )
+    return found or 0.0
 
 
 async def _held(transport: Transport, count: int) -> None:

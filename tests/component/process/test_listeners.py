@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 from aiohttp import web
 
-from libs.process.http_connections import ConnectionLimits
+from libs.process.connection_limits import ConnectionLimits
 from libs.process.serving import HttpServer
 from tests.component.process.conftest import Sample, Start
 
