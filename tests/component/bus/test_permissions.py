@@ -4,6 +4,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from libs.bus import Bus
+from libs.contracts.ecap import VALIDATE_TOKEN
 from libs.contracts.errors import DeadlineError
 from tests.component.bus.messages import Answer, Happened, Question
 from tests.component.bus.test_requests import double
@@ -19,7 +20,7 @@ async def test_services_ask_answer_and_tell_with_their_own_users(nats: NatsServe
     transport = await connected(nats, "http-transport")
     owner = await connected(nats, "credential-manager")
     heard: list[int] = []
-    question = transport.subjects.service("credential-manager", "test", "Question")
+    question = VALIDATE_TOKEN.subject(transport.subjects)
     revoked = owner.subjects.event("credential-manager", "endpoint", "token", "revoked")
 
     with capture_logs() as logs:
