@@ -304,11 +304,12 @@ class BoundedConnection(web.RequestHandler):
 
     def _feed(self, data: bytes) -> None:
         heads = self._request_count
+        begins_in_head = self._parses_head()  # what ends an unread body is no head
         super().data_received(data)
         if self._request_count != heads:
             self._head_complete()
             self._shorten_complaint()
-        elif not self._in_hand and heads == self._begun and self._parses_head():
+        elif begins_in_head and not self._in_hand and heads == self._begun and self._parses_head():
             self._head_goes_on(len(data))
 
     def _shorten_complaint(self) -> None:

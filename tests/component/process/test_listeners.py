@@ -124,3 +124,20 @@ async def test_one_connection_too_many_is_told_so(listen: Listen) -> None:
 
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert answer.endswith(b'{"message": "too many connections"}')
+
+
+@LISTENERS
+async def test_end_of_a_body_that_nobody_read_is_not_counted_as_a_head(start: Start, listener: str) -> None:
+    sample = await start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", sample.port(listener))
+
+    writer.write(b"POST /nope HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n")
+    async with asyncio.timeout(10):
+        first = await reader.readuntil(b"}")
+        writer.write(b"x" * 60_000)
+        await writer.drain()
+        writer.write(b"GET /nope HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        second = await reader.read()
+    writer.close()
+
+    assert [answer.split()[1] for answer in (first, second)] == [b"404", b"404"]
