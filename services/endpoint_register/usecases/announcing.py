@@ -21,7 +21,7 @@ import structlog
 from libs.contracts.errors import GroveError
 from libs.contracts.ids import EndpointId
 from libs.contracts.lifecycle import APP_VERSION_UPDATED
-from services.endpoint_register.domain.endpoint import Endpoint, OutboxEntry
+from services.endpoint_register.domain.endpoint import Endpoint, EndpointState, OutboxEntry
 from services.endpoint_register.ports import EndpointListing, EndpointRepository, EventPublisher
 from services.endpoint_register.usecases.enlisting import enlist
 
@@ -62,6 +62,8 @@ class Announcer:
 
     def offer(self, endpoint: Endpoint) -> None:
         """Publish the events in this endpoint's outbox soon; what does not fit is left to the sweeper."""
+        if endpoint.state is not EndpointState.READY:
+            return  # who removes it tells it, after its tokens are gone
         known = self._waiting.get(endpoint.id)
         if not endpoint.outbox or (known is not None and known.seq >= endpoint.seq):
             return

@@ -79,10 +79,27 @@ async def create_endpoint(cmd: CreateEndpoint, *, parts: Parts) -> tuple[Endpoin
         raise
     await enlist(hidden, endpoints=parts.endpoints, listing=parts.listing)
     ready = hidden.registered(correlation_id=cmd.correlation_id)
-    if not await parts.endpoints.replace(hidden, ready):
+    if not await _make_ready(hidden, ready, parts=parts):
         raise UnavailableError("creating the endpoint took too long and was taken back")
     parts.announcing.offer(ready)
     return ready, token
+
+
+async def _make_ready(hidden: Endpoint, ready: Endpoint, *, parts: Parts) -> bool:
+    """Let an endpoint be seen; False when somebody took it back.
+
+    When only the answer of the write was lost, this is a success: its token would be lost with it.
+
+    Raises:
+        UnavailableError: It is not done, and what was begun is taken back.
+    """
+    try:
+        return await parts.endpoints.replace(hidden, ready)
+    except UnavailableError:
+        found = await parts.endpoints.find(hidden.id, metadata=False)
+        if found is None or (found.incarnation, found.state) != (ready.incarnation, ready.state):
+            raise
+        return True
 
 
 async def get_endpoint(cmd: GetEndpoint, *, parts: Parts) -> Endpoint:

@@ -8,7 +8,7 @@ import pytest
 
 from libs.contracts import applications as tekton
 from libs.contracts import endpoints as epr
-from libs.contracts.errors import ConflictError, NotFoundError, UnavailableError
+from libs.contracts.errors import ConflictError, GroveError, NotFoundError, UnavailableError
 from libs.contracts.ids import AppVersionName, EndpointId
 from libs.contracts.lifecycle import METADATA_UPDATED, REGISTERED, UNREGISTERED
 from services.endpoint_register.domain.endpoint import Endpoint
@@ -262,3 +262,23 @@ async def test_movers_of_several_replicas_leave_one_line_that_is_right(
     found = await replicas[0].parts.endpoints.find(TREE)
     assert found is not None
     assert await listed_at(replicas[0], application, *suffixes) == [found.version.rpartition("-")[2]]
+
+
+async def test_a_removal_whose_tokens_cannot_go_is_not_told_and_finished_later(
+    client: Client, replica: Replica, credentials: StandInCredentials
+) -> None:
+    await client.listen(UNREGISTERED)
+    await client.new_endpoint(await client.new_version(), endpoint_id=TREE, endpoint_token="sn-99")
+    credentials.refusal = UnavailableError("away")
+
+    with pytest.raises(GroveError):
+        await client.ask(epr.DELETE_ENDPOINT, epr.DeleteEndpoint(endpoint_id=TREE))
+    await asyncio.sleep(0.5)  # the announcer had all the time it takes to say what is not true yet
+    told_too_early = client.names()
+    credentials.refusal = None
+    await replica.sweeper().sweep()
+
+    assert told_too_early == []
+    assert await replica.parts.endpoints.find(TREE) is None
+    assert credentials.of(TREE) == []
+    assert client.names() == ["unregistered"]
