@@ -34,11 +34,6 @@ _TRANSITIONS: dict[TokenStatus, frozenset[TokenStatus]] = {
 }
 
 
-def sources_of(target: TokenStatus) -> frozenset[TokenStatus]:
-    """States from which ``target`` can be reached in one step."""
-    return frozenset(state for state, targets in _TRANSITIONS.items() if target in targets)
-
-
 def check_transition(current: TokenStatus, target: TokenStatus) -> bool:
     """Decide about a change of state: True when it changes something, False when it is the same.
 

@@ -38,7 +38,9 @@ class ProcessSettings:
     subject_root: str = setting(
         "grove.v1", doc="First tokens of every subject; two stacks can share one bus with different roots."
     )
-    log_level: str = setting("info", choices=LOG_LEVELS, doc="debug also shows payloads.")
+    log_level: str = setting(
+        "info", choices=LOG_LEVELS, doc="warning leaves out the one line of each request."
+    )
     stop_deadline_s: float = setting(
         20.0,
         unit="s",
