@@ -14,7 +14,7 @@ make --silent --no-print-directory .venv
 }
 # shellcheck disable=SC2086  # LOCK_ARGS is a list of words
 "$scratch/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-    --no-annotate --no-header --group local --group dev ${LOCK_ARGS:-} \
+    --no-annotate --no-header --no-strip-extras --group local --group dev ${LOCK_ARGS:-} \
     pyproject.toml --output-file requirements.lock
 if grep -n '://' requirements.lock; then
     echo "requirements.lock names a host (above); it must install from any index." >&2

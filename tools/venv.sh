@@ -42,10 +42,12 @@ if ! "$chosen" -m venv --clear "$venv" >"$log" 2>&1; then
     exit 1
 fi
 
+# The lock names everything, so pip resolves nothing (--no-deps): asked for `coverage[toml]`, it looked past the
+# pin of `coverage` and failed on every machine from the day a newer release came out.
 tty=0 && [ -t 1 ] && tty=1
 {
     "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off \
-        --require-hashes --requirement requirements.lock 2>&1
+        --no-deps --require-hashes --requirement requirements.lock 2>&1
     echo "pip-exit-status $?"
 } | tee "$log" | awk -v total="$total" -v tty="$tty" '
     /^Collecting / && tty { printf "\r\033[K  fetching %d of at most %d: %s", ++count, total, $2; fflush() }
