@@ -6,7 +6,17 @@ The local runner, Compose and Kubernetes all build their NATS configuration from
 from dataclasses import dataclass
 from types import ModuleType
 
-from libs.contracts import api_keys, applications, credentials, ecap, endpoints, esp, lifecycle
+from libs.contracts import (
+    api_keys,
+    applications,
+    connectivity,
+    credentials,
+    ecap,
+    endpoints,
+    esp,
+    lifecycle,
+    pushes,
+)
 from libs.contracts.messages import ManagementRequest
 from libs.contracts.streams import stream_name
 from libs.contracts.subjects import DEFAULT_ROOT, AnyOperation, Operation, Subjects
@@ -44,6 +54,10 @@ class _Role:
         tells: Whether it broadcasts events.
         hears: Patterns of the events it listens to.
         streams: Streams it creates.
+        follows: Streams of which it needs to know when they were created.
+        consumes: Durable consumers it makes and drains, as (stream, consumer).
+        pushed_by: Services that ask its replicas to say something to a device. It may answer these and
+            nobody else: whoever answers what it hears could forge the acknowledgement of another's event.
     """
 
     serves: tuple[str, ...] = ()
@@ -51,6 +65,9 @@ class _Role:
     tells: bool = False
     hears: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
+    follows: tuple[str, ...] = ()
+    consumes: tuple[tuple[str, str], ...] = ()
+    pushed_by: tuple[str, ...] = ()
 
 
 def _of(module: ModuleType) -> tuple[AnyOperation, ...]:
@@ -59,6 +76,7 @@ def _of(module: ModuleType) -> tuple[AnyOperation, ...]:
 
 _TOKENS = "*.endpoint.token.>"
 _CONFIGURATION = "*.service.configuration.>"
+_CONNECTED = "*.endpoint.connectivity.connected"
 _FOR_OPERATORS = (
     *_of(applications),
     *_of(endpoints),
@@ -75,8 +93,21 @@ _ROLES: dict[str, _Role] = {
         tells=True,
         hears=(_CONFIGURATION,),
         streams=("EVENTS",),
+        consumes=(("EVENTS", "endpoint-register-presence"),),
     ),
-    "http-transport": _Role(calls=_FOR_DEVICES, hears=(_TOKENS, _CONFIGURATION)),
+    "http-transport": _Role(calls=(*_FOR_DEVICES, connectivity.REPORT_SEEN), hears=(_TOKENS, _CONFIGURATION)),
+    "mqtt-transport": _Role(
+        calls=(
+            *_FOR_DEVICES,
+            connectivity.REPORT_SEEN,
+            connectivity.REPORT_ALIVE,
+            *map(pushes.delivered_operation, pushes.CONFIRMED_BY),
+        ),
+        tells=True,
+        hears=(_TOKENS, _CONFIGURATION, _CONNECTED),
+        follows=("EVENTS",),
+        pushed_by=("command-execution",),
+    ),
     "api-gateway": _Role(calls=_FOR_OPERATORS, hears=("*.api-key.status.>",)),
 }
 
@@ -110,8 +141,16 @@ def _user(name: str, role: _Role, root: str) -> AccessUser:
     for stream in role.streams:
         name_there = stream_name(subjects, stream)
         publish += [f"$JS.API.STREAM.{verb}.{name_there}" for verb in ("INFO", "CREATE", "UPDATE")]
+    publish += [f"$JS.API.STREAM.INFO.{stream_name(subjects, stream)}" for stream in role.follows]
+    for stream, consumer in role.consumes:
+        place = f"{stream_name(subjects, stream)}.{consumer}"
+        publish += [f"$JS.API.CONSUMER.{verb}.{place}" for verb in ("INFO", "CREATE", "MSG.NEXT")]
+        publish += [f"$JS.ACK.{place}.>"]
+    publish += [f"{inbox_prefix(pusher)}.>" for pusher in role.pushed_by]
     subscribe = [f"{root}.service.{instance}.>" for instance in role.serves]
     subscribe += [f"{root}.events.{pattern}" for pattern in role.hears]
+    if role.pushed_by:
+        subscribe.append(f"{root}.replica.*.push")
     subscribe += [f"{inbox_prefix(name)}.>", "$SRV.>"]
     return AccessUser(
         name=name,

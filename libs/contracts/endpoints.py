@@ -8,7 +8,7 @@ from libs.contracts.applications import EmptyReply
 from libs.contracts.messages import ManagementRequest, Reply
 from libs.contracts.subjects import Operation
 
-EndpointInclude = Literal["metadata", "filters"]
+EndpointInclude = Literal["metadata", "filters", "connectivity"]
 
 
 class AppVersionRef(Struct, rename="camel", frozen=True):
@@ -24,8 +24,26 @@ class EndpointAppVersion(Struct, rename="camel", frozen=True):
     registered_date: str
 
 
+class EndpointConnectivity(Struct, rename="camel", frozen=True):
+    """Whether and how an endpoint is reached; dates are ISO 8601 UTC.
+
+    Attributes:
+        connected: A transport holds a connection on which it was heard.
+        active: It is connected, or was heard a short while ago (HTTP keeps no connection).
+        transport: What it spoke last, ``MQTT`` or ``HTTP``; absent when it was never heard.
+        connected_since: When its connection was first heard; absent when it is not connected.
+        last_seen: When it was last heard, at most a minute late; absent when it never was.
+    """
+
+    connected: bool
+    active: bool
+    transport: str | UnsetType = UNSET
+    connected_since: str | UnsetType = UNSET
+    last_seen: str | UnsetType = UNSET
+
+
 class Endpoint(Struct, rename="camel", frozen=True):
-    """An endpoint. Dates are ISO 8601 UTC; ``metadata`` is there only when asked for."""
+    """An endpoint. Dates are ISO 8601 UTC; ``metadata`` and ``connectivity`` are there when asked for."""
 
     endpoint_id: str
     created_date: str
@@ -33,6 +51,7 @@ class Endpoint(Struct, rename="camel", frozen=True):
     metadata: dict[str, Any] | UnsetType = UNSET
     metadata_updated_date: str | UnsetType = UNSET
     filters: list[str] | UnsetType = UNSET
+    connectivity: EndpointConnectivity | UnsetType = UNSET
 
 
 class NewEndpoint(Struct, rename="camel", frozen=True):
