@@ -7,26 +7,30 @@ One table, :func:`extensions`, says who answers which extension. What ends a req
 on the wire is the transport's business.
 """
 
+import asyncio
 import functools
 import json
 import time
 import zoneinfo
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import structlog
 from msgspec import Struct
 
 from libs.bus.identity import Identity, IdentityBus
 from libs.bus.ordering import KeyedQueue
+from libs.bus.requests import pauses_s
 from libs.contracts import kp1
 from libs.contracts.errors import (
     BadRequestError,
+    DeadlineError,
     GroveError,
     InternalError,
     NotFoundError,
     PayloadTooLargeError,
+    error_for,
 )
 from libs.contracts.esp import EPMX, ClientData, ExtensionData
 from libs.contracts.instants import unix_ms
@@ -83,6 +87,10 @@ class Caller(Struct, frozen=True):
     epoch: int
 
 
+Heard: TypeAlias = Callable[[Kp1Path, Caller], None]
+"""Told who speaks as soon as that is known, whatever becomes of the request."""
+
+
 class Extension(Protocol):
     """Answers the requests of one extension."""
 
@@ -101,11 +109,13 @@ class FrontDoor:
         identity: Identity,
         extensions: Mapping[str, Extension],
         *,
+        heard: Heard = lambda _path, _caller: None,
         queue: KeyedQueue[tuple[str, str]] | None = None,
         queue_wait_s: float = QUEUE_WAIT_S,
     ) -> None:
         """Serve ``extensions``, by the name in the path."""
         self._identity = identity
+        self._heard = heard
         self._extensions = extensions
         self._queue = queue or KeyedQueue()
         self._queue_wait_s = queue_wait_s
@@ -130,24 +140,41 @@ class FrontDoor:
         speaker = await self._identity.speaker(version.application_name, path.token)
         return Caller(speaker.endpoint_id, speaker.token_id, epoch)
 
-    async def answer(self, path: Kp1Path, payload: bytes) -> Answer:
-        """Answer a request; never raises but when cancelled, and logs one line."""
+    async def identify(self, app_version: str, token: str) -> Caller:
+        """Find out whose token this is, when nothing is asked of an extension.
+
+        Raises:
+            GroveError: As :meth:`admit`.
+        """
+        epoch = self._identity.epoch
+        version = await self._identity.version(app_version)
+        speaker = await self._identity.speaker(version.application_name, token)
+        return Caller(speaker.endpoint_id, speaker.token_id, epoch)
+
+    async def answer(
+        self, path: Kp1Path, payload: bytes, *, heard: Heard | None = None, persist_s: float = 0.0
+    ) -> Answer:
+        """Answer a request; never raises but when cancelled, and logs one line.
+
+        Args:
+            path: What is asked of whom.
+            payload: As received.
+            heard: Told who speaks, in place of the door's own.
+            persist_s: How long to try again what may yet succeed: 409, 429, 5xx (delivery rule 13). Nothing
+                takes longer than this where it is given.
+        """
         started = time.perf_counter()
-        caller: Caller | None = None
-        failure: Exception | None = None
-        try:
-            caller = await self.admit(path)
-            check_size(len(payload))
-            answer = await self._in_turn(path, caller, payload)
-        except GroveError as error:
-            answer = Answer(error.status_code, error.reason_phrase)
-        except Exception as error:  # noqa: BLE001 - the boundary: logged in full, told as 500
-            failure = error
-            answer = Answer(InternalError.status_code, InternalError.default_phrase)
-        _record(path, caller, answer, duration_s=time.perf_counter() - started, failure=failure)
+        attempt = _Attempt(self, path, payload, heard or self._heard)
+        answer = await (attempt.persist(within_s=persist_s) if persist_s else attempt.once())
+        _record(path, attempt, answer, duration_s=time.perf_counter() - started)
         return answer
 
-    async def _in_turn(self, path: Kp1Path, caller: Caller, payload: bytes) -> Answer:
+    async def in_turn(self, path: Kp1Path, caller: Caller, payload: bytes) -> Answer:
+        """Ask the extension when earlier requests of this endpoint to it are answered.
+
+        Raises:
+            GroveError: How it went wrong.
+        """
         extension = self._extensions[path.extension]
         if not extension.ordered:
             return await extension.answer(path, caller, payload)
@@ -158,6 +185,57 @@ class FrontDoor:
             return await extension.answer(path, now, payload)
 
         return await self._queue.run((caller.endpoint_id, path.extension), work, wait_s=self._queue_wait_s)
+
+
+class _Attempt:
+    """A request on its way, once or several times."""
+
+    def __init__(self, door: FrontDoor, path: Kp1Path, payload: bytes, heard: Heard) -> None:
+        self._door = door
+        self._path = path
+        self._payload = payload
+        self._heard = heard
+        self.caller: Caller | None = None
+        self.failure: Exception | None = None
+
+    async def once(self) -> Answer:
+        return await self._outcome_of(self._ask)
+
+    async def persist(self, *, within_s: float) -> Answer:
+        """Ask until the answer is one that asking again cannot change, or time is up."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_s
+        pauses = pauses_s()
+
+        async def ask_in_time() -> Answer:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await self._ask()
+            except TimeoutError:
+                raise DeadlineError(f"no answer within {within_s:g} s") from None
+
+        while True:
+            answer = await self._outcome_of(ask_in_time)
+            pause_s = next(pauses)
+            if not may_yet_succeed(answer.status_code) or loop.time() + pause_s >= deadline:
+                return answer
+            await asyncio.sleep(pause_s)
+
+    async def _ask(self) -> Answer:
+        self.caller = await self._door.admit(self._path)
+        self._heard(self._path, self.caller)
+        check_size(len(self._payload))
+        return await self._door.in_turn(self._path, self.caller, self._payload)
+
+    async def _outcome_of(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        self.failure = None
+        try:
+            return await ask()
+        except GroveError as error:
+            return Answer(error.status_code, error.reason_phrase)
+        except Exception as error:  # noqa: BLE001 - the boundary: logged in full, told as 500
+            self.failure = error
+            return Answer(InternalError.status_code, InternalError.default_phrase)
 
 
 def extensions(
@@ -245,10 +323,14 @@ def _zone_names() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones())
 
 
-def _record(
-    path: Kp1Path, caller: Caller | None, answer: Answer, *, duration_s: float, failure: Exception | None
-) -> None:
+def may_yet_succeed(status_code: int) -> bool:
+    """Tell whether the same request may have another outcome later; such a one is never acknowledged."""
+    return status_code >= _FIRST_ERROR and error_for(status_code, None).retried
+
+
+def _record(path: Kp1Path, attempt: _Attempt, answer: Answer, *, duration_s: float) -> None:
     """Write the one log line; what a stranger made up stays out of it."""
+    caller = attempt.caller
     fields: dict[str, object] = {"status": answer.status_code, "duration_ms": round(duration_s * 1000, 3)}
     if caller is not None:
         fields |= {
@@ -260,6 +342,6 @@ def _record(
     if answer.is_error:
         fields["reason"] = answer.reason_phrase
     if answer.status_code >= _FIRST_SERVER_ERROR:
-        _log.error("kp1_request", exc_info=failure, **fields)
+        _log.error("kp1_request", exc_info=attempt.failure, **fields)
     else:
         _log.info("kp1_request", **fields)

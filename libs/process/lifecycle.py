@@ -18,10 +18,12 @@ from aiohttp import web
 from libs.process.complaints import Complain, plain_complaint
 from libs.process.draining import Drain, Stop
 from libs.process.environment import load_settings
+from libs.process.fields import SettingsError
 from libs.process.health import Health
 from libs.process.serving import HttpServer
 from libs.process.settings import ProcessSettings
 from libs.process.supervision import RootTasks
+from libs.process.tls import TlsFiles
 
 S = TypeVar("S")
 Build = Callable[["Process"], Awaitable[None]]
@@ -82,6 +84,22 @@ class Process:
     def on_stop(self, name: str, stop: Stop) -> None:
         """Await `stop` when the process stops, before everything registered earlier."""
         self.drain.add(name, stop)
+
+    def tls(self) -> ssl.SSLContext | None:
+        """Give the context of the TLS listeners, which follows its files; None when TLS is off.
+
+        Raises:
+            SettingsError: Only one of the two files is named.
+            StartRefusedError: They cannot be read.
+        """
+        certificate, key = self.settings.tls_cert, self.settings.tls_key
+        if certificate is None and key is None:
+            return None
+        if certificate is None or key is None:
+            raise SettingsError(("GROVE_TLS_CERT and GROVE_TLS_KEY belong together: set both or none",))
+        files = TlsFiles(certificate=certificate, key=key)
+        self.supervise("tls files", files.follow())
+        return files.context
 
     async def serve_http(
         self,

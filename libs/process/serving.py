@@ -18,6 +18,7 @@ from libs.process.complaints import Complain, plain_complaint
 from libs.process.connection_limits import ConnectionLimits
 from libs.process.descriptors import room_for
 from libs.process.http_connections import BoundedServer
+from libs.process.tls import HANDSHAKE_S
 
 LINGER_S: Final = 0.5
 _POLL_S: Final = 0.02
@@ -54,6 +55,25 @@ class _BoundedRunner(web.AppRunner):
             complain=self._complain,
             request_factory=plain.request_factory,
         )
+
+
+class _BoundedSite(web.TCPSite):
+    """A listener whose TLS handshakes end as fast as those of MQTT; aiohttp's have a minute."""
+
+    async def start(self) -> None:
+        """Listen."""
+        await web.BaseSite.start(self)
+        server = self._runner.server
+        assert server is not None  # noqa: S101 - set up before; for the type checker
+        self._server = await asyncio.get_running_loop().create_server(
+            server,
+            self._host,
+            self._port,
+            ssl=self._ssl_context,
+            ssl_handshake_timeout=None if self._ssl_context is None else HANDSHAKE_S,
+            backlog=self._backlog,
+        )
+        self._bound_port = self._server.sockets[0].getsockname()[1]
 
 
 class HttpServer:
@@ -101,7 +121,7 @@ class HttpServer:
             OSError: The port is taken or the address is not ours; its text names both.
         """
         await self._runner.setup()
-        self._site = web.TCPSite(self._runner, bind, port, ssl_context=tls, backlog=1024)
+        self._site = _BoundedSite(self._runner, bind, port, ssl_context=tls, backlog=1024)
         try:
             await self._site.start()
         except BaseException:

@@ -50,6 +50,13 @@ class ProcessSettings:
     port_file: str | None = setting(
         None, doc="Where to write the ports that were taken, for whoever started the process."
     )
+    tls_cert: str | None = setting(
+        None,
+        doc="Certificate chain (PEM) of the device listeners; with GROVE_TLS_KEY it turns their TLS on.",
+    )
+    tls_key: str | None = setting(
+        None, doc="Private key (PEM, no password) of GROVE_TLS_CERT; both files are read again on change."
+    )
     allow_volatile_store: bool = setting(
         default=False,
         doc="Start although the store does not journal writes on a majority: data may be lost.",

@@ -253,3 +253,52 @@ async def test_every_extension_that_exists_is_served_or_a_404(house: House) -> N
     }
 
     assert answers == {"epmx": 200, "tsx": 200, "dcx": 404, "cex": 404, "cmx": 404}
+
+
+async def test_persisting_tries_again_what_may_yet_succeed(house: House) -> None:
+    house.bus.extension_error = ConflictError("somebody was faster")
+
+    def heal_at_the_third() -> None:
+        if len(house.bus.received) == 2:
+            house.bus.extension_error = None
+
+    house.bus.meanwhile = heal_at_the_third
+    answer = await house.door.answer(kp1.parse_topic("kp1/grove-v1/epmx/token/update"), b"{}", persist_s=10.0)
+
+    assert (answer.status_code, len(house.bus.received)) == (200, 3)
+
+
+async def test_persisting_ends_in_time_whatever_the_owner_does(house: House) -> None:
+    house.bus.release.clear()
+
+    answer = await house.door.answer(kp1.parse_topic("kp1/grove-v1/epmx/token/update"), b"{}", persist_s=0.2)
+
+    assert answer == Answer(504, "no answer within 0.2 s")
+
+
+async def test_persisting_does_not_repeat_what_is_refused_for_good(house: House) -> None:
+    house.bus.extension_error = NotFoundError("unknown resource")
+
+    answer = await house.door.answer(kp1.parse_topic("kp1/grove-v1/epmx/token/x"), b"{}", persist_s=10.0)
+
+    assert (answer.status_code, len(house.bus.received)) == (404, 1)
+
+
+async def test_who_speaks_is_told_once_it_is_known_whatever_becomes_of_the_request(house: House) -> None:
+    heard: list[tuple[str, str]] = []
+    house.bus.extension_error = NotFoundError("unknown resource")
+
+    for topic in ("kp1/grove-v1/epmx/token/x", "kp1/grove-v1/epmx/nobody/x"):
+        await house.door.answer(
+            kp1.parse_topic(topic),
+            b"",
+            heard=lambda path, caller: heard.append((path.app_version, caller.endpoint_id)),
+        )
+
+    assert heard == [("grove-v1", "ep")]
+
+
+async def test_whose_token_it_is_can_be_asked_without_an_extension(house: House) -> None:
+    assert (await house.door.identify("grove-v1", "token")).endpoint_id == "ep"
+    with pytest.raises(UnauthorizedError):
+        await house.door.identify("grove-v1", "nobody")
