@@ -15,7 +15,7 @@ from libs.process.fields import PREFIX, fields_of
 
 _DRAIN_S = "5"
 """Time a service has to drain: two layers of them, and NATS and the store, stop within 10 s in all."""
-_HANDED_ON = frozenset({"GROVE_BIND", "GROVE_SUBJECT_ROOT"})
+_HANDED_ON = frozenset({"GROVE_BIND", "GROVE_SUBJECT_ROOT", "GROVE_TLS_CERT"})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,11 @@ def wanted_ports(rows: Sequence[Row], settings: LocalSettings) -> Iterator[Wante
         elif row.kind is Kind.STORE:
             listeners = [("127.0.0.1", "GROVE_STORE_PORT")]
         else:
-            listeners = [(settings.bind, listener.variable) for listener in row.listeners]
+            listeners = [
+                (settings.bind, listener.variable)
+                for listener in row.listeners
+                if settings.tls_cert or not listener.tls
+            ]
         for host, variable in listeners:
             port = chosen_port(settings, variable)
             if port:

@@ -64,7 +64,7 @@ class ServiceProgram:
         """Address of each open listener by its key in ready.json."""
         ports = self.said.ports
         return {
-            listener.ready_key: f"{listener.scheme}://{self._host}:{ports[listener.port_key]}"
+            listener.ready_key: f"{listener.scheme}://{self._host}:{ports[listener.port_key]}{listener.path}"
             for listener in self.row.listeners
             if listener.port_key in ports
         }

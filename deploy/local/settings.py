@@ -35,11 +35,16 @@ class LocalSettings:
     )
     mqtt_port: int = _port(1883, "GROVE_MQTT_PORT", "Device MQTT")
     mqtt_ws_port: int = _port(8083, "GROVE_MQTT_WS_PORT", "Device MQTT over WebSocket")
+    mqtt_tls_port: int = _port(8883, "GROVE_MQTT_TLS_PORT", "Device MQTT in TLS, where GROVE_TLS_CERT is set")
+    http_tls_port: int = _port(8443, "GROVE_HTTP_TLS_PORT", "Device HTTP in TLS, where GROVE_TLS_CERT is set")
     http_port: int = _port(8080, "GROVE_HTTP_PORT", "Device HTTP")
     api_port: int = _port(8090, "GROVE_API_PORT", "REST, OpenAPI and console")
     bootstrap_port: int = _port(8070, "GROVE_BOOTSTRAP_PORT", "Bootstrap HTTP")
     nats_port: int = _port(4222, "GROVE_NATS_PORT", "Embedded NATS")
     store_port: int = _port(27017, "GROVE_STORE_PORT", "Embedded store")
+    tls_cert: str | None = setting(
+        None, env="GROVE_TLS_CERT", doc="Opens the TLS ports of devices; handed on to the services."
+    )
     nats_url: str | None = setting(
         None,
         env="GROVE_NATS_URL",

@@ -27,6 +27,8 @@ class Listener:
         ready_key: Where its address stands in ready.json.
         scheme: Of that address.
         label: For the addresses printed at the start.
+        path: Of that address.
+        tls: Only open when GROVE_TLS_CERT is set.
     """
 
     port_key: str
@@ -34,6 +36,8 @@ class Listener:
     ready_key: str
     label: str
     scheme: str = "http"
+    path: str = ""
+    tls: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +86,44 @@ TABLE: tuple[Row, ...] = (
         argv=_service("http-transport"),
         listeners=(
             Listener(port_key="http", variable="GROVE_HTTP_PORT", ready_key="http", label="device HTTP"),
+            Listener(
+                port_key="httpTls",
+                variable="GROVE_HTTP_TLS_PORT",
+                ready_key="httpTls",
+                label="device HTTPS",
+                scheme="https",
+                tls=True,
+            ),
+        ),
+    ),
+    Row(
+        name="mqtt-transport",
+        needs=("nats", "credential-manager", "endpoint-register"),
+        argv=_service("mqtt-transport"),
+        listeners=(
+            Listener(
+                port_key="mqtt",
+                variable="GROVE_MQTT_PORT",
+                ready_key="mqtt",
+                label="device MQTT",
+                scheme="mqtt",
+            ),
+            Listener(
+                port_key="mqttWs",
+                variable="GROVE_MQTT_WS_PORT",
+                ready_key="mqttWs",
+                label="MQTT, WebSocket",
+                scheme="ws",
+                path="/mqtt",
+            ),
+            Listener(
+                port_key="mqttTls",
+                variable="GROVE_MQTT_TLS_PORT",
+                ready_key="mqttTls",
+                label="device MQTT, TLS",
+                scheme="mqtts",
+                tls=True,
+            ),
         ),
     ),
     Row(

@@ -3,6 +3,7 @@
 from libs.bus import connect_bus
 from libs.bus.front_door import FrontDoor, extensions
 from libs.bus.identity import Identity
+from libs.bus.seen import SeenReporter
 from libs.process import Process, SystemClock
 from libs.process.budget import Budget
 from libs.process.connection_limits import ConnectionLimits
@@ -20,15 +21,30 @@ async def build(process: Process) -> None:
     bus = await connect_bus(process)
     identity = Identity(bus, max_entries=settings.identity_entries, timeout_s=settings.owner_s)
     await identity.start()
-    table = extensions(bus, now=SystemClock().now, owner_timeout_s=settings.owner_s)
-    door = FrontDoor(identity, table, queue_wait_s=settings.queue_s)
-    await process.serve_http("http", device_server(door, settings, process=process), port=settings.port)
-
-
-def device_server(door: FrontDoor, settings: Settings, *, process: Process) -> BoundedServer:
-    """Put the HTTP side together."""
+    clock = SystemClock()
+    seen = SeenReporter(bus, transport="HTTP", now=clock.now)
+    process.supervise("telling who was seen", seen.run())
+    process.on_stop("who was seen", seen.report)
+    table = extensions(bus, now=clock.now, owner_timeout_s=settings.owner_s)
+    door = FrontDoor(
+        identity,
+        table,
+        heard=lambda path, caller: seen.note(caller.endpoint_id, path.app_version),
+        queue_wait_s=settings.queue_s,
+    )
     budget = Budget(settings.body_budget_bytes)
     metrics.BODY_BYTES.set_function(lambda: budget.held_bytes)
+    await process.serve_http("http", device_server(door, settings, budget, process), port=settings.port)
+    tls = process.tls()
+    if tls is not None:
+        server = device_server(door, settings, budget, process, listener="httpTls")
+        await process.serve_http("httpTls", server, port=settings.tls_port, tls=tls)
+
+
+def device_server(
+    door: FrontDoor, settings: Settings, budget: Budget, process: Process, *, listener: str = "http"
+) -> BoundedServer:
+    """Put the HTTP side of a listener together; all of them share the budget."""
     api = DeviceApi(door, body_s=settings.body_s, stopping=lambda: process.stopping)
     limits = ConnectionLimits(
         max_connections=room_for(settings.max_connections),
@@ -36,4 +52,4 @@ def device_server(door: FrontDoor, settings: Settings, *, process: Process) -> B
         idle_s=settings.idle_s,
         stall_s=settings.stall_s,
     )
-    return BoundedServer(api.answer, listener="http", limits=limits, budget=budget, complain=complain)
+    return BoundedServer(api.answer, listener=listener, limits=limits, budget=budget, complain=complain)

@@ -12,6 +12,13 @@ class Settings:
     port: int = setting(
         8080, env="GROVE_HTTP_PORT", minimum=0, maximum=65535, doc="Device HTTP; 0 takes any free port."
     )
+    tls_port: int = setting(
+        8443,
+        env="GROVE_HTTP_TLS_PORT",
+        minimum=0,
+        maximum=65535,
+        doc="Device HTTP in TLS, open when GROVE_TLS_CERT is set; 0 takes any free port.",
+    )
     max_connections: int = setting(
         10_000, minimum=1, doc="More are told 503 and closed; an idle one costs 10 KiB, and an open file."
     )

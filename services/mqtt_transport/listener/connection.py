@@ -1,0 +1,430 @@
+"""One client: its bytes through :class:`libs.mqtt.Session`, its messages to the use cases.
+
+What carries the bytes (TCP, TLS, WebSocket) is a :class:`Wire`. Reading stops while this client has too
+much in flight, while all of them together hold too much, or while it is asked to leave; the keep-alive
+clock stands still meanwhile (delivery rule 14). Whatever a client does wrong ends this connection and no
+other.
+"""
+
+import asyncio
+import enum
+import secrets
+import time
+from random import SystemRandom
+from typing import Final, Protocol
+
+import structlog
+
+from libs.mqtt import (
+    ConnectReceived,
+    Delivered,
+    Event,
+    PublishReceived,
+    ReasonCode,
+    Session,
+    SessionState,
+    Subscribed,
+)
+from services.mqtt_transport import metrics
+from services.mqtt_transport.listener.parts import Parts
+
+QUIET_BYTES: Final = 1024 * 1024
+"""Unread output above which answers of QoS 0 are dropped."""
+MAX_UNSENT_BYTES: Final = 4 * 1024 * 1024
+"""Unread output above which the client is cut off."""
+
+_MESSAGE_OVERHEAD_BYTES: Final = 1024
+"""What answering a message takes beside its own bytes: a task and its frames."""
+_LONGEST_ADMISSION_S: Final = 8.0
+"""A CONNECT that would wait longer is told to come back: clients give up after about 10 s."""
+_MAX_BOUND_FILTERS: Final = 1_000
+_LINGER_S: Final = 5.0
+"""How long a client may take to read the last bytes of a connection that ends."""
+_EARLY_ENOUGH_S: Final = 0.25
+_CHANCE: Final = SystemRandom()
+_log = structlog.get_logger()
+
+
+class Wire(Protocol):
+    """What carries bytes to one client and back."""
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What was written and not yet taken by the client."""
+
+    def write(self, data: bytes) -> None:
+        """Send, sooner or later."""
+
+    def close(self) -> None:
+        """Close when everything written was sent."""
+
+    def abort(self) -> None:
+        """Close now."""
+
+    def pause(self) -> None:
+        """Read no more."""
+
+    def resume(self) -> None:
+        """Read again."""
+
+
+class _Pause(enum.Flag):
+    """Why a client is not read."""
+
+    NONE = 0
+    BUDGET = enum.auto()
+    WINDOW = enum.auto()
+    LEAVING = enum.auto()
+
+
+class Connection:
+    """A client's connection, from its first byte to its last."""
+
+    __slots__ = (
+        "__weakref__",
+        "_closed",
+        "_dirty",
+        "_in_flight",
+        "_loop",
+        "_partial",
+        "_parts",
+        "_paused",
+        "_repeat_timer",
+        "_said_goodbye",
+        "_session",
+        "_settled",
+        "_timer",
+        "_timer_due",
+        "_wire",
+        "number",
+    )
+
+    def __init__(self, number: int, wire: Wire, parts: Parts) -> None:
+        """Begin; :meth:`start` once the wire can be written to."""
+        self.number = number
+        self._wire = wire
+        self._parts = parts
+        self._loop = asyncio.get_running_loop()
+        self._session = Session(parts.limits, now=time.monotonic())
+        self._paused = _Pause.NONE
+        self._in_flight = 0
+        self._partial = 0
+        self._closed = False
+        self._dirty = False
+        self._settled: asyncio.Future[None] | None = None
+        self._said_goodbye = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
+        self._repeat_timer: asyncio.TimerHandle | None = None
+
+    # --- the wire -------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Wait for the CONNECT."""
+        if not self._parts.intake.enter(self):
+            self._pause(_Pause.BUDGET)
+        self._arm()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sent."""
+        if self._closed:
+            return
+        self._session.receive_data(data, now=time.monotonic())
+        self._advance()
+
+    def wire_closed(self) -> None:
+        """Forget the client: nothing reaches it any more."""
+        if self._closed:
+            return
+        self._closed = True
+        for timer in (self._timer, self._repeat_timer):
+            if timer is not None:
+                timer.cancel()
+        if self._paused:
+            metrics.PAUSED.dec()
+        parts, session = self._parts, self._session
+        parts.intake.hold_partial(self._partial, 0)
+        self._partial = 0
+        parts.intake.leave(self)
+        parts.presence.closed(self.number)
+        if session.connected or session.client_id:
+            parts.clients.leave(
+                session.client_id, self, state=session.state, expiry_s=session.session_expiry_s
+            )
+        if self._settled is not None and not self._settled.done():
+            self._settled.set_result(None)
+
+    def budget_changed(self, *, full: bool) -> None:
+        """Stop or go on reading, as the budget of all connections says."""
+        if full:
+            self._pause(_Pause.BUDGET)
+        else:
+            self._resume(_Pause.BUDGET)
+
+    # --- the use cases --------------------------------------------------------------------------
+
+    def say(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int,
+        owner: str | None = None,
+        correlation_data: bytes | None = None,
+        delivery: object | None = None,
+    ) -> bool:
+        """Publish to the client; see :class:`services.mqtt_transport.ports.Channel`."""
+        if self._closed or self._session.closing:
+            metrics.DROPPED.labels("client is gone").inc()
+            return False
+        if qos == 0 and self._wire.unsent_bytes > QUIET_BYTES:
+            metrics.DROPPED.labels("client does not read").inc()
+            return False
+        sent = self._session.publish(
+            topic,
+            payload,
+            qos=qos,
+            owner=owner,
+            keep=owner is not None,
+            correlation_data=correlation_data,
+            delivery=delivery,
+        )
+        if not sent:
+            metrics.DROPPED.labels("client takes no more").inc()
+        self._touch()
+        return sent
+
+    def settle(self, number: int, reason: ReasonCode) -> None:
+        """Acknowledge a message."""
+        if not self._closed:
+            self._session.acknowledge(number, reason)
+            self._touch()
+
+    def leave_out(self, number: int) -> None:
+        """Never acknowledge a message, and end the connection in about a minute (delivery rule 13)."""
+        metrics.LEFT_OUT.inc()
+        if self._closed:
+            return
+        self._session.leave_out(number)
+        if self._repeat_timer is None:
+            wait_s = self._parts.repeat_after_s * _CHANCE.uniform(0.75, 1.25)
+            self._repeat_timer = self._loop.call_later(wait_s, self.end, ReasonCode.SERVER_BUSY)
+        self._touch()
+
+    def show_owner(self, owner: str) -> None:
+        """Send what was kept for this owner."""
+        if not self._closed:
+            self._session.show_owner(owner)
+            self._touch()
+
+    def taken_over(self) -> SessionState | None:
+        """End because the client id has connected again."""
+        state = self._session.state
+        self.end(ReasonCode.SESSION_TAKEN_OVER)
+        return state
+
+    def end(self, reason: ReasonCode) -> None:
+        """Say goodbye: what is acknowledged is written first."""
+        if not self._closed:
+            self._session.disconnect(reason)
+            self._flush()
+
+    async def leave(self, *, within_s: float) -> None:
+        """Stop reading, finish what is in flight, and say goodbye: this process stops (rule 26)."""
+        self._pause(_Pause.LEAVING)
+        if self._in_flight and not self._closed:
+            self._settled = self._loop.create_future()
+            await asyncio.wait({self._settled}, timeout=within_s)
+        self.end(ReasonCode.SERVER_SHUTTING_DOWN)
+
+    # --- events ---------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Handle what the session has understood, then write what it has to say."""
+        session = self._session
+        while not self._closed and self._in_flight < self._parts.max_in_flight:
+            events = session.events_received()
+            if not events:
+                break
+            for event in events:
+                self._handle(event)
+        self._flush()
+
+    def _handle(self, event: Event) -> None:
+        if type(event) is PublishReceived:
+            self._answer_soon(event)
+            return
+        match event:
+            case ConnectReceived():
+                self._admit(event)
+            case Subscribed():
+                self._bind_soon(event)
+            case Delivered():
+                self._parts.pushing.delivered(event.delivery)
+            case _:
+                pass
+
+    def _admit(self, received: ConnectReceived) -> None:
+        delay_s = self._parts.pace.delay_s()
+        if delay_s > _LONGEST_ADMISSION_S:
+            metrics.CONNECTS.labels("too many").inc()
+            self._session.refuse(ReasonCode.SERVER_BUSY)
+        elif delay_s > 0:
+            self._loop.call_later(delay_s, self._accept_late, received)
+        else:
+            self._accept(received)
+
+    def _accept_late(self, received: ConnectReceived) -> None:
+        if not self._closed and not self._session.closing:
+            self._accept(received)
+            self._advance()
+
+    def _accept(self, received: ConnectReceived) -> None:
+        assigned = None
+        if not received.client_id:
+            assigned = f"grove-{secrets.token_hex(8)}"
+        if received.has_will:
+            _log.info("mqtt_will_discarded", connection=self.number)
+        state = self._parts.clients.enter(
+            assigned or received.client_id, self, clean_start=received.clean_start
+        )
+        self._session.accept(state=state, assigned_client_id=assigned)
+        metrics.CONNECTS.labels("resumed" if state is not None else "accepted").inc()
+
+    def _answer_soon(self, message: PublishReceived) -> None:
+        held = len(message.payload) + len(message.topic) + _MESSAGE_OVERHEAD_BYTES
+        self._parts.intake.take(held)
+        self._in_flight += 1
+        self._parts.tasks.spawn(self._answer(message, held), name="answer")
+
+    async def _answer(self, message: PublishReceived, held: int) -> None:
+        reason: ReasonCode | None = None
+        try:
+            reason = await self._parts.requests.answer(self, message)
+        except Exception as error:  # noqa: BLE001 - the boundary: what we fail at is not acknowledged
+            _log.error("mqtt_request_failed", connection=self.number, exc_info=error)
+        finally:
+            if message.number:
+                self._acknowledge(message.number, reason)
+            self._in_flight -= 1
+            self._parts.intake.give(held)
+            self._touch()
+
+    def _acknowledge(self, number: int, reason: ReasonCode | None) -> None:
+        if reason is None:
+            self.leave_out(number)
+        else:
+            self.settle(number, reason)
+
+    def _bind_soon(self, event: Subscribed) -> None:
+        filters = [topic_filter for topic_filter, _ in event.filters[:_MAX_BOUND_FILTERS]]
+        self._parts.tasks.spawn(self._bind(filters), name="bind a subscriber")
+
+    async def _bind(self, filters: list[str]) -> None:
+        for topic_filter in filters:
+            if self._closed:
+                return
+            await self._parts.requests.bind_subscriber(self, topic_filter)
+
+    # --- output and timers ----------------------------------------------------------------------
+
+    def _touch(self) -> None:
+        """Write soon, with whatever else happens in this turn of the loop."""
+        if not self._dirty and not self._closed:
+            self._dirty = True
+            self._loop.call_soon(self._after_answers)
+
+    def _after_answers(self) -> None:
+        self._dirty = False
+        if self._closed:
+            return
+        if self._settled is not None and not self._in_flight and not self._settled.done():
+            self._settled.set_result(None)
+        if self._paused & _Pause.LEAVING:
+            self._flush()
+        else:
+            self._advance()
+
+    def _flush(self) -> None:
+        if self._closed:
+            return
+        session = self._session
+        data = session.data_to_send()
+        if data:
+            self._wire.write(data)
+        if session.closing:
+            self._close()
+            return
+        if self._wire.unsent_bytes > MAX_UNSENT_BYTES:
+            metrics.CLOSED.labels("client does not read").inc()
+            self._wire.abort()
+            return
+        self._weigh()
+        self._arm()
+
+    def _close(self) -> None:
+        if self._said_goodbye:
+            return
+        self._said_goodbye = True
+        reason = self._session.close_reason or "closed"
+        metrics.CLOSED.labels(reason).inc()
+        _log.info("mqtt_closed", connection=self.number, reason=reason)
+        self._wire.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(_LINGER_S, self._wire.abort)
+
+    def _weigh(self) -> None:
+        """Stop or go on reading, as this client's own messages say."""
+        session = self._session
+        busy = session.blocked or self._in_flight >= self._parts.max_in_flight
+        if busy:
+            self._pause(_Pause.WINDOW)
+        else:
+            self._resume(_Pause.WINDOW)
+        partial = session.buffered_bytes
+        if partial != self._partial:
+            before, self._partial = self._partial, partial
+            if not self._parts.intake.hold_partial(before, partial):
+                self._session.disconnect(ReasonCode.QUOTA_EXCEEDED)
+                self._flush()
+
+    def _pause(self, why: _Pause) -> None:
+        if self._closed or why in self._paused:
+            return
+        if not self._paused:
+            self._wire.pause()
+            self._session.pause(time.monotonic())
+            metrics.PAUSED.inc()
+        self._paused |= why
+
+    def _resume(self, why: _Pause) -> None:
+        if self._closed or why not in self._paused:
+            return
+        self._paused &= ~why
+        if not self._paused:
+            self._session.resume(time.monotonic())
+            self._wire.resume()
+            metrics.PAUSED.dec()
+
+    def _arm(self) -> None:
+        """See that the session's next timeout is not missed; timers that are early wait on."""
+        due = self._session.next_timeout()
+        if due is None:
+            return
+        if self._timer is not None:
+            if self._timer_due <= due + _EARLY_ENOUGH_S:
+                return
+            self._timer.cancel()
+        self._timer_due = due
+        self._timer = self._loop.call_later(max(0.0, due - time.monotonic()), self._time_out)
+
+    def _time_out(self) -> None:
+        self._timer = None
+        if self._closed:
+            return
+        now = time.monotonic()
+        due = self._session.next_timeout()
+        if due is not None and due <= now:
+            self._session.handle_timeout(now)
+        self._flush()

@@ -1,0 +1,129 @@
+"""MQTT over TCP, plain or in TLS."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from typing import Final, cast
+
+from libs.process.tls import HANDSHAKE_S
+from services.mqtt_transport import metrics
+from services.mqtt_transport.listener.connection import Connection
+from services.mqtt_transport.listener.connections import Connections
+from services.mqtt_transport.listener.parts import Parts
+
+_BACKLOG: Final = 4096
+_KEEP_ALIVE: Final = (("TCP_KEEPIDLE", 120), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 4))
+"""Finds dead peers of clients that asked for no keep alive, in four minutes."""
+
+
+class TcpWire(asyncio.Protocol):
+    """One socket."""
+
+    __slots__ = ("_connection", "_connections", "_listener", "_parts", "_transport")
+
+    def __init__(self, listener: str, connections: Connections, parts: Parts) -> None:
+        """Belong to a listener."""
+        self._listener = listener
+        self._connections = connections
+        self._parts = parts
+        self._connection: Connection | None = None
+        self._transport: asyncio.Transport | None = None
+
+    # --- asyncio.Protocol -------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._connection = self._connections.open(self, self._parts)
+        if self._connection is None:
+            self._transport.abort()
+            return
+        metrics.CONNECTIONS.labels(self._listener).inc()
+        _keep_alive(self._transport.get_extra_info("socket"))
+        self._connection.start()
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on what arrived."""
+        if self._connection is not None:
+            self._connection.data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio.Protocol
+        """End."""
+        if self._connection is not None:
+            metrics.CONNECTIONS.labels(self._listener).dec()
+            self._connections.closed(self._connection)
+        self._connection = None
+
+    # --- Wire ---------------------------------------------------------------------------------------
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What the socket has not taken yet."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    def write(self, data: bytes) -> None:
+        """Send."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Close when everything was sent."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close now."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def pause(self) -> None:
+        """Read no more."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+
+class TcpListener:
+    """A port on which clients speak MQTT."""
+
+    def __init__(self, name: str, connections: Connections, parts: Parts) -> None:
+        self._name = name
+        self._connections = connections
+        self._parts = parts
+        self._server: asyncio.Server | None = None
+
+    async def start(self, *, bind: str, port: int, tls: ssl.SSLContext | None = None) -> int:
+        """Listen, and return the port: the given one, or the free one that was taken for 0.
+
+        Raises:
+            OSError: The port is taken or the address is not ours.
+        """
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: TcpWire(self._name, self._connections, self._parts),
+            bind,
+            port,
+            ssl=tls,
+            ssl_handshake_timeout=None if tls is None else HANDSHAKE_S,
+            backlog=_BACKLOG,
+        )
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Take no more connections; those that are open go on."""
+        if self._server is not None:
+            self._server.close()
+
+
+def _keep_alive(sock: socket.socket | None) -> None:
+    if sock is None:
+        return
+    with contextlib.suppress(OSError):  # a peer that is gone already
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEP_ALIVE:
+            if hasattr(socket, name):  # not on every platform
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -1,0 +1,1 @@
+"""What mqtt-transport does: answers requests, tells who is connected, takes pushes."""
