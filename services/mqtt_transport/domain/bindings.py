@@ -130,7 +130,7 @@ class Bindings:
         names = self._of_connection.pop(connection, set())
         for name in names:
             self._end(self._bound.pop(name))
-            claim = self._claims.pop(name, None)
+            claim: Binding | None = self._claims.pop(name, None)
             if claim is not None:
                 self._bind(claim, now)
         return len(names)
