@@ -8,6 +8,7 @@ from libs.bus.bus import Bus
 from libs.bus.cache import LookupCache
 from libs.bus.codec import MAX_MESSAGE_BYTES
 from libs.bus.connection import BusClosedError
+from libs.bus.delivery import Delivery
 from libs.bus.hosting import connect_bus
 from libs.bus.ordering import KeyedQueue
 from libs.bus.publishing import Announced
@@ -19,6 +20,7 @@ __all__ = [
     "Bus",
     "BusClosedError",
     "BusRefusedError",
+    "Delivery",
     "KeyedQueue",
     "LookupCache",
     "connect_bus",

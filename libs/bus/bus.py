@@ -4,18 +4,22 @@ Each part is a module of its own; this one only puts them together, in the order
 process needs them: connect, serve and listen, work, stop serving, close.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from libs.bus.broadcasts import Broadcasts
 from libs.bus.connection import Connection, open_connection
+from libs.bus.consumers import Consumers
+from libs.bus.consuming import DEFAULT_BATCH, Consumption, Handler
 from libs.bus.discovery import Discovery
+from libs.bus.jetstream import JetStreamApi
 from libs.bus.publishing import DEFAULT_DEADLINE_S, Announced, Announcer
 from libs.bus.requests import Requester
 from libs.bus.servers import BusRefusedError
 from libs.bus.serving import DEFAULT_MAX_IN_FLIGHT, Server
 from libs.bus.streams import Streams
 from libs.contracts.messages import Event, EventT, Reply, ReplyT, Request, RequestT
-from libs.contracts.streams import StreamSpec
+from libs.contracts.streams import ConsumerSpec, StreamSpec
 from libs.contracts.subjects import DEFAULT_ROOT, Subjects
 
 DEFAULT_TIMEOUT_S = 5.0
@@ -35,7 +39,10 @@ class Bus:
         self._server = Server(connection, max_in_flight=max_in_flight)
         self._announcer = Announcer(connection, self._requester, replica=replica)
         self._broadcasts = Broadcasts(connection, replica=replica)
-        self._streams = Streams(connection, self._requester)
+        api = JetStreamApi(connection, self._requester)
+        self._streams = Streams(api)
+        self._consumers = Consumers(api)
+        self._consumptions: list[Consumption] = []
 
     @classmethod
     async def connect(
@@ -145,6 +152,52 @@ class Bus:
             BusRefusedError: JetStream will not keep such a stream.
         """
         await self._streams.ensure(spec)
+
+    async def stream_created_ms(self, stream: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> int:
+        """Tell when a stream was created, Unix milliseconds: its sequences began then.
+
+        Raises:
+            UnavailableError: It does not exist, or JetStream did not answer in time.
+        """
+        return await self._streams.created_ms(stream, deadline_s=timeout_s)
+
+    async def ensure_consumer(self, spec: ConsumerSpec) -> None:
+        """Create a durable consumer, or upgrade it if ``spec`` has a higher revision.
+
+        Raises:
+            BusRefusedError: JetStream will not keep such a consumer.
+            UnavailableError: The stream does not exist, or JetStream did not answer for a minute.
+        """
+        await self._consumers.ensure(spec)
+
+    async def consume(self, spec: ConsumerSpec, handler: Handler, *, batch: int = DEFAULT_BATCH) -> None:
+        """Root task: give the handler what the stream holds and what comes, until :meth:`stop_consuming`.
+
+        One batch at a time and as large as what has arrived, at most ``batch``; call it several times
+        for several at once. Returning acknowledges the batch; raising refuses it for some time, during
+        which nothing is pulled. :class:`Delivery` lets the handler decide for one message.
+
+        Raises:
+            BusRefusedError: JetStream will not keep such a consumer, or this user may not use it.
+        """
+        consumption = Consumption(
+            self._connection,
+            apis=(self._streams, self._consumers),
+            spec=spec,
+            handler=handler,
+            batch=batch,
+        )
+        self._consumptions.append(consumption)
+        try:
+            await consumption.run()
+        finally:
+            self._consumptions.remove(consumption)
+
+    async def stop_consuming(self, *, within_s: float = DEFAULT_STOP_S) -> None:
+        """Take no more from streams; finish what handlers have in hand and acknowledge it (rule 26)."""
+        async with asyncio.TaskGroup() as stops:
+            for consumption in self._consumptions:
+                stops.create_task(consumption.stop(within_s=within_s), name="stop consuming")
 
     async def ping(self) -> None:
         """Return when the server has answered, for readiness.

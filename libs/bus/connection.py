@@ -162,6 +162,10 @@ class Connection:
         """Call when answers under way will not arrive any more."""
         self._on_disconnect.append(callback)
 
+    def off_disconnect(self, callback: Callable[[], None]) -> None:
+        """Forget what :meth:`on_disconnect` was given."""
+        self._on_disconnect.remove(callback)
+
     def missed_events(self, reason: str) -> None:
         """Tell everybody who relies on hearing every event that this may not hold."""
         metrics.CUTS.labels(reason).inc()
@@ -177,7 +181,7 @@ class Connection:
         self.client.discard_unsent()
         self._cut_at = time.monotonic()
         self.missed_events("disconnected")
-        for callback in self._on_disconnect:
+        for callback in tuple(self._on_disconnect):
             callback()
         if not self._closing:
             _log.warning("bus_disconnected")

@@ -26,3 +26,15 @@ ANNOUNCED = Counter("grove_bus_announced_total", "Events stored in a stream.", [
 EVENTS = Counter("grove_bus_events_total", "Events heard.", ["message"])
 CUTS = Counter("grove_bus_cuts_total", "Times events may have been missed.", ["reason"])
 CONNECTED = Gauge("grove_bus_connected", "1 while connected to NATS.")
+DELIVERED = Counter("grove_bus_delivered_total", "Messages of streams that arrived here.", ["consumer"])
+REDELIVERED = Counter(
+    "grove_bus_redelivered_total", "Of these, messages that had been delivered before.", ["consumer"]
+)
+SETTLED = Counter(
+    "grove_bus_settled_total",
+    "What was said of messages of streams: ack, nak, term; unsaid = it will come again by itself.",
+    ["consumer", "verdict"],
+)
+PULLS = Counter(
+    "grove_bus_pulls_total", "Requests for messages of streams, by their cause.", ["consumer", "reason"]
+)

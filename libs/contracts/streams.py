@@ -7,6 +7,7 @@ thing that changes one that exists, so that old and new replicas do not fight ov
 from dataclasses import dataclass
 from typing import Literal
 
+from libs.contracts.connectivity import CONNECTED, DISCONNECTED
 from libs.contracts.subjects import DEFAULT_ROOT, Subjects
 
 _GIB = 1024**3
@@ -62,6 +63,32 @@ class StreamSpec:
     description: str
 
 
+@dataclass(frozen=True, slots=True)
+class ConsumerSpec:
+    """How a service reads a stream: one durable consumer, shared by all its replicas.
+
+    Everything is delivered, from the beginning of the stream, as often as it takes.
+
+    Attributes:
+        stream: Name of the stream.
+        name: Durable name; NATS permissions hold it.
+        subjects: What it is given, one by one: a work queue lets no two consumers overlap.
+        max_ack_pending: Messages that all replicas together may hold unacknowledged.
+        ack_wait_s: Silence after which a message is given to somebody else, seconds; whoever works
+            on one says so more often than that.
+        revision: Raised with every change of this declaration.
+        description: For people who list consumers.
+    """
+
+    stream: str
+    name: str
+    subjects: tuple[str, ...]
+    max_ack_pending: int
+    revision: int
+    description: str
+    ack_wait_s: float = 30.0
+
+
 def events_stream(subjects: Subjects) -> StreamSpec:
     """EVENTS: control events, kept a day so that services replay what they missed."""
     return StreamSpec(
@@ -75,6 +102,18 @@ def events_stream(subjects: Subjects) -> StreamSpec:
         duplicate_window_s=120.0,
         revision=1,
         description="Control events of the suite: lifecycle, metadata, tokens, presence.",
+    )
+
+
+def presence_consumer(subjects: Subjects) -> ConsumerSpec:
+    """What transports say about who is connected, for the register."""
+    return ConsumerSpec(
+        stream=stream_name(subjects, "EVENTS"),
+        name="endpoint-register-presence",
+        subjects=(CONNECTED.subject(subjects), DISCONNECTED.subject(subjects)),
+        max_ack_pending=256,
+        revision=1,
+        description="endpoint-register keeps who is connected.",
     )
 
 

@@ -4,9 +4,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from libs.bus import Bus
+from libs.contracts.connectivity import CONNECTED, ConnectedEvent
 from libs.contracts.ecap import VALIDATE_TOKEN
 from libs.contracts.errors import DeadlineError
+from libs.contracts.streams import events_stream, presence_consumer
 from tests.component.bus.messages import Answer, Happened, Question
+from tests.component.bus.test_consuming import Handled, consuming, until_settled
 from tests.component.bus.test_requests import double
 from tests.support.servers import NatsServer
 from tests.support.waiting import eventually
@@ -39,6 +42,31 @@ async def test_services_ask_answer_and_tell_with_their_own_users(nats: NatsServe
     await owner.stop_serving()
     for bus in (transport, owner):
         await bus.ping()
+        await bus.close()
+
+
+async def test_the_register_reads_presence_and_transports_learn_generations_with_their_own_users(
+    nats: NatsServer,
+) -> None:
+    register = await connected(nats, "endpoint-register")
+    transport = await connected(nats, "mqtt-transport")
+    stream, spec = events_stream(register.subjects), presence_consumer(register.subjects)
+    handled = Handled()
+
+    with capture_logs() as logs:
+        await register.ensure_stream(stream)
+        async with consuming(register, spec, handled):
+            event = ConnectedEvent(endpoints={"tree": "olives-v1"}, run_id="r")
+            announced = await transport.announce(CONNECTED.subject(transport.subjects), event, msg_id="c-1")
+            await eventually(
+                lambda: _found([each.sequence for each in handled.deliveries], announced.sequence),
+                what="handled",
+            )
+            await until_settled(register, spec)
+
+    assert await transport.stream_created_ms(stream.name) == handled.deliveries[-1].stream_created_ms
+    assert [line for line in logs if "denied" in line["event"]] == []
+    for bus in (register, transport):
         await bus.close()
 
 
