@@ -124,13 +124,11 @@ class Bindings:
 
     def close(self, connection: int, *, now: float) -> int:
         """End all that a connection held; whoever claimed it has it now. Returns how many it was."""
-        for name, claim in list(self._claims.items()):
-            if claim.connection == connection:
-                del self._claims[name]
+        self._claims = {name: claim for name, claim in self._claims.items() if claim.connection != connection}
         names = self._of_connection.pop(connection, set())
         for name in names:
             self._end(self._bound.pop(name))
-            claim: Binding | None = self._claims.pop(name, None)
+            claim = self._claims.pop(name, None)
             if claim is not None:
                 self._bind(claim, now)
         return len(names)

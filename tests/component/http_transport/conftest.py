@@ -15,7 +15,7 @@ from libs.bus import Bus
 from libs.contracts.subjects import DEFAULT_ROOT
 from libs.process import Process, ProcessSettings, serve
 from services.http_transport.app import build
-from tests.component.http_transport.owners import VERSION, Owners
+from tests.support.owners import VERSION, Owners
 from tests.support.servers import NatsServer, fresh_subject_root, nats_process
 from tests.support.waiting import eventually
 

@@ -13,7 +13,7 @@ import pytest
 
 from libs.bus import Bus
 from libs.contracts.kp1 import MAX_PAYLOAD_BYTES
-from tests.component.http_transport.owners import VERSION, Owners
+from tests.support.owners import VERSION, Owners
 from tests.support.servers import NatsServer
 from tests.support.waiting import eventually
 

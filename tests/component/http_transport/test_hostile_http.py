@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 
 from libs.contracts.kp1 import MAX_PAYLOAD_BYTES
 from tests.component.http_transport.conftest import StartTransport, Transport
-from tests.component.http_transport.owners import VERSION
+from tests.support.owners import VERSION
 from tests.support.servers import NatsServer
 from tests.support.waiting import eventually
 

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from tests.component.http_transport.conftest import StartTransport, Transport
-from tests.component.http_transport.owners import VERSION
+from tests.support.owners import VERSION
 from tests.support.waiting import eventually
 
 _ROUNDS = 12

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.component.http_transport.conftest import Transport
-from tests.component.http_transport.owners import VERSION
+from tests.support.owners import VERSION
 from tests.support.postman import run_collection
 
 COLLECTION = Path(__file__).parents[3] / "docs" / "kp1.postman_collection.json"

@@ -10,7 +10,7 @@ from libs.contracts.esp import ExtensionData
 from libs.contracts.kp1 import MAX_PAYLOAD_BYTES
 from libs.contracts.tokens import TokenStatus
 from tests.component.http_transport.conftest import Answered, StartTransport, Transport
-from tests.component.http_transport.owners import VERSION
+from tests.support.owners import VERSION
 
 
 def error(answered: Answered) -> tuple[int, str]:

@@ -7,7 +7,7 @@ import pytest
 
 from libs.contracts.tokens import TokenStatus
 from tests.component.http_transport.conftest import StartTransport, Transport
-from tests.component.http_transport.owners import VERSION
+from tests.support.owners import VERSION
 from tests.support.servers import NatsServer
 
 

@@ -1,10 +1,18 @@
-"""The services behind the transport, as small fakes on the real bus, with the NATS users they really have."""
+"""The services behind a transport, as small fakes on the real bus, with the NATS users they really have."""
 
 import asyncio
 import secrets
 from collections import Counter
 
 from libs.bus import Bus
+from libs.contracts.connectivity import (
+    REPORT_ALIVE,
+    REPORT_SEEN,
+    AliveReply,
+    AliveReport,
+    SeenReply,
+    SeenReport,
+)
 from libs.contracts.ecap import (
     TOKEN_REVOKED,
     TOKEN_STATUS_CHANGED,
@@ -24,6 +32,7 @@ from libs.contracts.lifecycle import (
     ConfigurationUpdatedEvent,
 )
 from libs.contracts.messages import Event
+from libs.contracts.streams import events_stream
 from libs.contracts.tokens import ACCEPTED, TokenStatus
 from tests.support.waiting import eventually
 
@@ -39,6 +48,9 @@ class Owners:
         received: What reached ``epmx``, in order.
         release: ``epmx`` answers only while it is set.
         outcome: What ``epmx`` answers instead of the echo.
+        seen: Transport and version by endpoint, as last reported.
+        alive: The last report of each transport, by run id.
+        restate: Whether transports are asked to say again whom they hold.
     """
 
     def __init__(self, credentials: Bus, register: Bus) -> None:
@@ -51,9 +63,17 @@ class Owners:
         self.release = asyncio.Event()
         self.release.set()
         self.outcome: ExtensionData | GroveError | None = None
+        self.seen: dict[str, tuple[str, str]] = {}
+        self.alive: dict[str, AliveReport] = {}
+        self.restate = False
 
     async def serve(self) -> None:
         register, credentials = self._register, self._credentials
+        await register.ensure_stream(events_stream(register.subjects))
+        subject = REPORT_SEEN.subject(register.subjects)
+        await register.serve(subject, SeenReport, self._note_seen, queue="endpoint-register")
+        subject = REPORT_ALIVE.subject(register.subjects)
+        await register.serve(subject, AliveReport, self._note_alive, queue="endpoint-register")
         subject = RESOLVE_APP_VERSION.subject(register.subjects)
         await register.serve(subject, AppVersionRequest, self._resolve, queue="endpoint-register")
         await register.serve(EPMX.subject(register.subjects), ClientData, self._epmx, queue="epmx")
@@ -107,6 +127,16 @@ class Owners:
             app_name=APPLICATION, app_ver_name=version, service_instance_name="kpc"
         )
         await self._register.broadcast(CONFIGURATION_UPSERTED.subject(self._register.subjects), event)
+
+    async def _note_seen(self, report: SeenReport) -> SeenReply:
+        for endpoint_id, noted in report.endpoints.items():
+            self.seen[endpoint_id] = (report.transport, noted.app_version_name)
+        return SeenReply()
+
+    async def _note_alive(self, report: AliveReport) -> AliveReply:
+        self.alive[report.run_id] = report
+        restate, self.restate = self.restate, False
+        return AliveReply(restate=restate)
 
     async def _resolve(self, request: AppVersionRequest) -> AppVersionResponse:
         self.asked["version"] += 1

@@ -1,0 +1,157 @@
+"""The real transport in this process, between a real NATS with production permissions and fake owners."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import uvloop
+from prometheus_client import REGISTRY
+
+from libs.bus import Bus
+from libs.contracts.connectivity import ConnectedEvent, DisconnectedEvent
+from libs.contracts.pushes import Push, PushReply, push_subject
+from libs.contracts.subjects import DEFAULT_ROOT
+from libs.process import Process, ProcessSettings, serve
+from services.mqtt_transport.app import build, run_id_of
+from tests.support.mqtt_device import Device, device
+from tests.support.owners import VERSION, Owners
+from tests.support.servers import NatsServer, fresh_subject_root, nats_process
+from tests.support.waiting import eventually
+
+T = TypeVar("T")
+
+
+class Transport:
+    """A running mqtt-transport and the owners behind it."""
+
+    def __init__(self, process: Process, owners: Owners, pusher: Bus) -> None:
+        self.process = process
+        self.owners = owners
+        self.pusher = pusher
+        self.connected: list[ConnectedEvent] = []
+        self.disconnected: list[DisconnectedEvent] = []
+
+    @property
+    def port(self) -> int:
+        return self.process.ports["mqtt"]
+
+    @property
+    def run_id(self) -> str:
+        return run_id_of(self.process)
+
+    def topic(self, token: str, resource: str = "get", *, extension: str = "epmx") -> str:
+        return f"kp1/{VERSION}/{extension}/{token}/{resource}"
+
+    async def with_device(self, use: Callable[[Device], T], **options: Any) -> T:
+        """Connect a device, use it in a thread of its own, and end it."""
+
+        def run() -> T:
+            with device(options.pop("port", self.port), **options) as made:
+                return use(made)
+
+        return await asyncio.to_thread(run)
+
+    def gauge(self, name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(name, labels) or 0.0
+
+    async def push(self, **fields: Any) -> PushReply:
+        subject = push_subject(self.pusher.subjects, fields.pop("run_id", self.run_id))
+        return await self.pusher.request(subject, Push(**fields), PushReply, timeout_s=5.0)
+
+
+StartTransport = Callable[..., Awaitable[Transport]]
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run these tests on the loop of production: its transports differ from asyncio's."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(scope="session")
+def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    with nats_process(tmp_path_factory.mktemp("mqtt")) as server:
+        yield server
+
+
+@pytest.fixture
+async def start(nats: NatsServer) -> AsyncIterator[StartTransport]:
+    """Start transports; keywords are their settings."""
+    async with AsyncExitStack() as stack:
+
+        async def start_transport(
+            *, server: NatsServer | None = None, environ: dict[str, str] | None = None, **settings: float
+        ) -> Transport:
+            running = running_transport(server or nats, settings, environ or {}, shared=server is None)
+            return await stack.enter_async_context(running)
+
+        yield start_transport
+
+
+@pytest.fixture
+async def transport(start: StartTransport) -> Transport:
+    return await start()
+
+
+@pytest.fixture
+async def own_nats(tmp_path: Path) -> AsyncIterator[NatsServer]:
+    """A NATS server that the test may kill."""
+    with nats_process(tmp_path) as server:
+        yield server
+
+
+@asynccontextmanager
+async def running_transport(
+    nats: NatsServer, settings: dict[str, float], environ: dict[str, str], *, shared: bool
+) -> AsyncIterator[Transport]:
+    """Run one: with production's NATS users on a server of its own, on a root of its own on a shared one."""
+    root = fresh_subject_root() if shared else DEFAULT_ROOT
+    async with AsyncExitStack() as stack:
+        owners = Owners(
+            await bus_of(stack, nats, "credential-manager", root),
+            await bus_of(stack, nats, "endpoint-register", root),
+        )
+        await owners.serve()
+        pusher = await bus_of(stack, nats, "command-execution", root, permitted=False)
+        environ |= {f"GROVE_MQTT_TRANSPORT_{name.upper()}": str(value) for name, value in settings.items()}
+        environ |= dict.fromkeys(("GROVE_MQTT_PORT", "GROVE_MQTT_WS_PORT", "GROVE_MQTT_TLS_PORT"), "0")
+        url = nats.url_for("mqtt-transport") if root == DEFAULT_ROOT else nats.url
+        process = Process(
+            "mqtt-transport",
+            settings=ProcessSettings(
+                nats_url=url,
+                subject_root=root,
+                stop_deadline_s=5.0,
+                tls_cert=environ.pop("GROVE_TLS_CERT", None),
+                tls_key=environ.pop("GROVE_TLS_KEY", None),
+            ),
+            environ=environ,
+        )
+        running = Transport(process, owners, pusher)
+        events = pusher.subjects.events_of("endpoint", "connectivity", kind="connected")
+        await pusher.listen(events, ConnectedEvent, running.connected.append)
+        events = pusher.subjects.events_of("endpoint", "connectivity", kind="disconnected")
+        await pusher.listen(events, DisconnectedEvent, running.disconnected.append)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(serve(process, build), name="mqtt-transport")
+
+            async def serving() -> bool:
+                return "mqtt" in process.ports
+
+            await eventually(serving, what="the transport serves")
+            try:
+                yield running
+            finally:
+                process.stop("the test is over")
+
+
+async def bus_of(
+    stack: AsyncExitStack, nats: NatsServer, service: str, root: str, *, permitted: bool = True
+) -> Bus:
+    """Connect as a service: with its own user, or with one that may do anything."""
+    url = nats.url_for(service) if permitted and root == DEFAULT_ROOT else nats.url
+    bus = await Bus.connect(url=url, service=service, replica=f"{service}-1", root=root)
+    stack.push_async_callback(bus.close)
+    return bus
