@@ -5,13 +5,13 @@ paho runs in threads of its own, and what arrives is kept in order. Tests wait w
 
 import queue
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
 
 Transport = Literal["tcp", "websockets", "unix"]
 
@@ -23,7 +23,7 @@ class Device:
         self.client = client
         self.messages: queue.Queue[paho.MQTTMessage] = queue.Queue()
         self.connects = 0
-        self.disconnects: list[Any] = []
+        self.disconnects: list[object] = []
         self.acknowledged: set[int] = set()
         self._changed = threading.Condition()
         client.on_message = self._on_message
@@ -31,9 +31,17 @@ class Device:
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
 
-    def request(self, topic: str, payload: bytes | str = b"", *, qos: int = 1, **fields: Any) -> int:
+    def request(
+        self,
+        topic: str,
+        payload: bytes | str = b"",
+        *,
+        qos: int = 1,
+        retain: bool = False,
+        properties: Properties | None = None,
+    ) -> int:
         """Publish; returns the packet id."""
-        return self.client.publish(topic, payload, qos=qos, **fields).mid
+        return self.client.publish(topic, payload, qos=qos, retain=retain, properties=properties).mid
 
     def answer(self, *, within_s: float = 5.0) -> paho.MQTTMessage:
         """Return the next message.
@@ -51,7 +59,7 @@ class Device:
         message = self.answer()
         return message.topic, message.payload
 
-    def wait_for(self, what: str, holds: Any, *, within_s: float = 5.0) -> None:
+    def wait_for(self, what: str, holds: Callable[[], bool], *, within_s: float = 5.0) -> None:
         """Wait until something about this device holds.
 
         Raises:
@@ -76,74 +84,71 @@ class Device:
             return True
         return False
 
-    def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
+    def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
         self.messages.put(message)
 
-    def _on_connect(self, *_: Any) -> None:
+    def _on_connect(self, *_: object) -> None:
         with self._changed:
             self.connects += 1
             self._changed.notify_all()
 
-    def _on_disconnect(self, *arguments: Any) -> None:
+    def _on_disconnect(self, *arguments: object) -> None:
         with self._changed:
             self.disconnects.append(arguments[3])
             self._changed.notify_all()
 
-    def _on_publish(self, _client: Any, _userdata: Any, mid: int, *_: Any) -> None:
+    def _on_publish(self, _client: object, _userdata: object, mid: int, *_: object) -> None:
         with self._changed:
             self.acknowledged.add(mid)
             self._changed.notify_all()
 
 
-@contextmanager
-def device(
-    port: int,
-    *,
-    version: int = 4,
-    client_id: str = "",
-    transport: Transport = "tcp",
-    path: str = "/mqtt",
-    tls_ca: str | None = None,
-    clean: bool | None = None,
-    keep_alive_s: int = 60,
-    wait: bool = True,
-) -> Iterator[Device]:
-    """Connect a device and end it afterwards.
+class Options(TypedDict, total=False):
+    """How a device connects.
 
-    Args:
-        port: On 127.0.0.1.
-        version: Protocol level: 3, 4 or 5.
-        client_id: Empty = the server's choice.
+    Attributes:
+        version: Protocol level: 3, 4 (the default) or 5.
+        client_id: Empty (the default) = the server's choice.
         transport: TCP or WebSocket.
         path: Of the WebSocket.
         tls_ca: Speak TLS and believe this certificate.
-        clean: Clean session; None = the library's default.
-        keep_alive_s: Keep alive.
-        wait: Return when the connection is accepted.
+        clean: Clean session or clean start; the library's default when absent.
+        keep_alive_s: Keep alive; 60 s when absent.
     """
+
+    version: int
+    client_id: str
+    transport: Transport
+    path: str
+    tls_ca: str
+    clean: bool
+    keep_alive_s: int
+
+
+@contextmanager
+def device(port: int, **options: Unpack[Options]) -> Iterator[Device]:
+    """Connect a device to a port of 127.0.0.1 and end it afterwards."""
+    version = options.get("version", 4)
+    transport = options.get("transport", "tcp")
+    clean = options.get("clean")
+    tls_ca = options.get("tls_ca")
     fields: dict[str, Any] = {"protocol": version, "transport": transport}
     if version < 5:
         fields["clean_session"] = True if clean is None else clean
-    client = paho.Client(CallbackAPIVersion.VERSION2, client_id or None, **fields)
+    client = paho.Client(CallbackAPIVersion.VERSION2, options.get("client_id") or None, **fields)
     if transport == "websockets":
-        client.ws_set_options(path=path)
+        client.ws_set_options(path=options.get("path", "/mqtt"))
     if tls_ca is not None:
         client.tls_set(ca_certs=tls_ca)
     made = Device(client)
     arguments: dict[str, Any] = {}
     if version == 5 and clean is not None:
         arguments["clean_start"] = clean
-    client.connect("127.0.0.1", port, keepalive=keep_alive_s, **arguments)
+    client.connect("127.0.0.1", port, keepalive=options.get("keep_alive_s", 60), **arguments)
     client.loop_start()
     try:
-        if wait:
-            made.wait_for("connected", lambda: made.connects > 0)
+        made.wait_for("connected", lambda: made.connects > 0)
         yield made
     finally:
         client.disconnect()
         client.loop_stop()
-
-
-def elapsed_s(since: float) -> float:
-    """Seconds since a moment of ``time.monotonic``."""
-    return time.monotonic() - since

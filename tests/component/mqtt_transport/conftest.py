@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar, Unpack
 
 import pytest
 import uvloop
@@ -16,7 +16,7 @@ from libs.contracts.pushes import Push, PushReply, push_subject
 from libs.contracts.subjects import DEFAULT_ROOT
 from libs.process import Process, ProcessSettings, serve
 from services.mqtt_transport.app import build, run_id_of
-from tests.support.mqtt_device import Device, device
+from tests.support.mqtt_device import Device, Options, device
 from tests.support.owners import VERSION, Owners
 from tests.support.servers import NatsServer, fresh_subject_root, nats_process
 from tests.support.waiting import eventually
@@ -45,11 +45,13 @@ class Transport:
     def topic(self, token: str, resource: str = "get", *, extension: str = "epmx") -> str:
         return f"kp1/{VERSION}/{extension}/{token}/{resource}"
 
-    async def with_device(self, use: Callable[[Device], T], **options: Any) -> T:
+    async def with_device(
+        self, use: Callable[[Device], T], *, port: int | None = None, **options: Unpack[Options]
+    ) -> T:
         """Connect a device, use it in a thread of its own, and end it."""
 
         def run() -> T:
-            with device(options.pop("port", self.port), **options) as made:
+            with device(port or self.port, **options) as made:
                 return use(made)
 
         return await asyncio.to_thread(run)
@@ -57,9 +59,9 @@ class Transport:
     def gauge(self, name: str, **labels: str) -> float:
         return REGISTRY.get_sample_value(name, labels) or 0.0
 
-    async def push(self, **fields: Any) -> PushReply:
-        subject = push_subject(self.pusher.subjects, fields.pop("run_id", self.run_id))
-        return await self.pusher.request(subject, Push(**fields), PushReply, timeout_s=5.0)
+    async def push(self, push: Push) -> bool:
+        subject = push_subject(self.pusher.subjects, self.run_id)
+        return (await self.pusher.request(subject, push, PushReply, timeout_s=5.0)).taken
 
 
 StartTransport = Callable[..., Awaitable[Transport]]

@@ -4,12 +4,9 @@ import json
 
 import pytest
 
-from libs.contracts.errors import ConflictError, ForbiddenError, NotFoundError
-from libs.contracts.esp import ExtensionData
-from libs.contracts.tokens import TokenStatus
-from tests.component.mqtt_transport.conftest import StartTransport, Transport
+from libs.contracts.errors import NotFoundError
+from tests.component.mqtt_transport.conftest import Transport
 from tests.support.mqtt_device import Device
-from tests.support.owners import VERSION
 
 VERSIONS = pytest.mark.parametrize("version", [3, 4, 5], ids=["3.1", "3.1.1", "5.0"])
 
@@ -49,10 +46,8 @@ async def test_an_error_is_acknowledged_and_told_with_or_without_a_request_id(
     transport.owners.outcome = NotFoundError("epmx has no resource '/nowhere'")
 
     def use(device: Device) -> tuple[str, bytes]:
-        packet_id = device.request(topic)
-        message = device.answer()
-        device.wait_acknowledged(packet_id)
-        return message.topic, message.payload
+        device.wait_acknowledged(device.request(topic))
+        return device.told()
 
     told_topic, told = await transport.with_device(use)
 
