@@ -52,12 +52,21 @@ class Device:
         return self.messages.get(timeout=within_s)
 
     def ask(
-        self, topic: str, payload: bytes | str = b"", *, qos: int = 1, **fields: Any
+        self,
+        topic: str,
+        payload: bytes | str = b"",
+        *,
+        qos: int = 1,
+        properties: Properties | None = None,
     ) -> tuple[str, bytes]:
         """Publish, and return topic and payload of the next message."""
-        self.request(topic, payload, qos=qos, **fields)
+        self.request(topic, payload, qos=qos, properties=properties)
+        return self.told()
+
+    def told(self) -> tuple[str, bytes]:
+        """Return topic and payload of the next message."""
         message = self.answer()
-        return message.topic, message.payload
+        return message.topic, bytes(message.payload)
 
     def wait_for(self, what: str, holds: Callable[[], bool], *, within_s: float = 5.0) -> None:
         """Wait until something about this device holds.
