@@ -271,7 +271,7 @@ class Traffic(RuleBasedStateMachine):
         self.open.discard(connection)
 
     @rule(closes=st.booleans(), connection=st.integers(1, 4))
-    def announce(self, closes: bool, connection: int) -> None:  # noqa: FBT001
+    def announce(self, closes: bool, connection: int) -> None:  # noqa: FBT001 - a hypothesis rule
         told = self.held.take_unstated(2)
         place = self.register.connected(told) if told else 0
         if closes:
