@@ -14,7 +14,7 @@ _OK = 200
 async def metadata_round_trips(
     suite: Suite, twins: list[Twin], *, calls: int, concurrency: int
 ) -> tuple[Latency, Latency]:
-    """Over HTTP: time ``epmx get`` and an ``epmx update/keys`` that changes something, one endpoint per connection."""
+    """Over HTTP: ``epmx get``, and an ``epmx update/keys`` that changes something; a connection each."""
     connections = [await HttpConnection.open(suite.http) for _ in range(concurrency)]
     gets = [_request(suite, twin, "get", b"{}") for twin in twins]
     turn = iter(range(1_000_000_000))
@@ -63,8 +63,12 @@ async def mqtt_connects(suite: Suite, *, count: int) -> float:
     opened: list[MqttConnection] = []
 
     async def work(worker: int) -> None:
-        for number in range(worker, count, 100):
-            opened.append(await MqttConnection.open(suite.mqtt, f"connects-{number}"))
+        opened.extend(
+            [
+                await MqttConnection.open(suite.mqtt, f"connects-{number}")
+                for number in range(worker, count, 100)
+            ]
+        )
 
     async with asyncio.TaskGroup() as workers:
         for worker in range(100):

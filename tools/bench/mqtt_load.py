@@ -34,7 +34,7 @@ class MqttConnection:
         return connection
 
     async def exchange(self, request: bytes) -> tuple[str, bytes]:
-        """Send a prebuilt PUBLISH; returns topic and payload of the answer once its PUBACK is here as well."""
+        """Send a prebuilt PUBLISH; returns the answer's topic and payload once the PUBACK is here too."""
         self._writer.write(request)
         acknowledged, told = False, None
         while not acknowledged or told is None:
