@@ -58,13 +58,13 @@ from libs.contracts.ecap import (
 )
 from libs.contracts.endpoints import GET_ENDPOINT, GetEndpoint
 from libs.contracts.errors import InternalError
-from libs.contracts.ids import ApplicationName, EndpointId, application_of
+from libs.contracts.ids import EndpointId, application_of
 from libs.contracts.instants import iso_ms
 from libs.contracts.messages import ReplyT, RequestT
 from libs.contracts.subjects import AnyEventType, AnyOperation, Operation
 from services.credential_manager.domain import Announcement, ApiKey, EndpointToken
-from services.credential_manager.ports import Parts
-from services.credential_manager.usecases import api_keys, tokens, validating
+from services.credential_manager.ports import Parts, RegisteredEndpoint
+from services.credential_manager.usecases import api_keys, removing, tokens, validating
 
 SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
     VALIDATE_TOKEN,
@@ -98,9 +98,7 @@ class BusEndpointDirectory:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def application_of(
-        self, endpoint_id: EndpointId, *, allowed: tuple[str, ...] | None
-    ) -> ApplicationName:
+    async def find(self, endpoint_id: EndpointId, *, allowed: tuple[str, ...] | None) -> RegisteredEndpoint:
         reply = await self._bus.request(
             GET_ENDPOINT.subject(self._bus.subjects),
             GetEndpoint(endpoint_id=endpoint_id, applications=allowed),
@@ -110,7 +108,7 @@ class BusEndpointDirectory:
         application = application_of(reply.body.app_version.name)
         if application is None:
             raise InternalError
-        return application
+        return RegisteredEndpoint(application=application, incarnation=reply.incarnation)
 
 
 class BusEventPublisher:
@@ -193,7 +191,7 @@ class BusApi:
         return EmptyReply(status_code=_NO_CONTENT)
 
     async def on_delete_endpoint_tokens(self, request: DeleteEndpointTokens) -> EmptyReply:
-        await tokens.delete_endpoint_tokens(request.endpoint_id, parts=self._parts)
+        await removing.delete_endpoint_tokens(request, parts=self._parts)
         return EmptyReply(status_code=_NO_CONTENT)
 
     async def on_create_api_key(self, request: CreateApiKey) -> CreatedApiKeyReply:

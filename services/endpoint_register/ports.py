@@ -166,16 +166,16 @@ class ConfigurationRepository(Protocol):
 class Credentials(Protocol):
     """Tokens of endpoints; credential-manager has them."""
 
-    async def store_token(self, token: str, *, endpoint_id: EndpointId, application: ApplicationName) -> None:
-        """Store a first token; again for the same endpoint is a success.
+    async def store_token(self, token: str, *, endpoint: Endpoint) -> None:
+        """Store the first token of this incarnation; again is a success.
 
         Raises:
             ConflictError: The application has this token, for another endpoint.
             UnavailableError: Not now; as with DeadlineError, it may have happened.
         """
 
-    async def delete_tokens(self, endpoint_id: EndpointId) -> None:
-        """Forget all tokens of an endpoint; again is a success."""
+    async def delete_tokens(self, endpoint: Endpoint) -> None:
+        """Forget all tokens of this incarnation, which is hidden; again is a success."""
 
 
 class EventPublisher(Protocol):

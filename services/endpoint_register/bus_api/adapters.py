@@ -10,7 +10,7 @@ from libs.contracts.credentials import (
     DeleteEndpointTokens,
     StoreToken,
 )
-from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId, application_of
+from libs.contracts.ids import ApplicationName, AppVersionName, application_of
 from libs.contracts.lifecycle import (
     CONFIGURATION_DELETED,
     CONFIGURATION_UPSERTED,
@@ -18,6 +18,7 @@ from libs.contracts.lifecycle import (
 )
 from libs.contracts.messages import Event
 from libs.contracts.subjects import EventType
+from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.domain.whitelist import Whitelist
 
 _CREDENTIALS_S: Final = 3.0
@@ -32,20 +33,25 @@ class BusCredentials:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def store_token(self, token: str, *, endpoint_id: EndpointId, application: ApplicationName) -> None:
-        """Store a first token."""
+    async def store_token(self, token: str, *, endpoint: Endpoint) -> None:
+        """Store the first token of this incarnation."""
         await self._bus.request(
             STORE_TOKEN.subject(self._bus.subjects),
-            StoreToken(application_name=application, endpoint_id=endpoint_id, token=token),
+            StoreToken(
+                application_name=endpoint.application,
+                endpoint_id=endpoint.id,
+                token=token,
+                incarnation=endpoint.incarnation,
+            ),
             STORE_TOKEN.reply,
             timeout_s=_CREDENTIALS_S,
         )
 
-    async def delete_tokens(self, endpoint_id: EndpointId) -> None:
-        """Forget all tokens of an endpoint."""
+    async def delete_tokens(self, endpoint: Endpoint) -> None:
+        """Forget all tokens of this incarnation."""
         await self._bus.request(
             DELETE_ENDPOINT_TOKENS.subject(self._bus.subjects),
-            DeleteEndpointTokens(endpoint_id=endpoint_id),
+            DeleteEndpointTokens(endpoint_id=endpoint.id, incarnation=endpoint.incarnation),
             DELETE_ENDPOINT_TOKENS.reply,
             timeout_s=_CREDENTIALS_S,
         )

@@ -37,7 +37,9 @@ class EndpointHandlers:
 
     async def on_get_endpoint(self, request: contract.GetEndpoint) -> contract.EndpointReply:
         endpoint = await endpoints.get_endpoint(request, parts=self._parts)
-        return contract.EndpointReply(body=endpoint_body(endpoint, request.include))
+        return contract.EndpointReply(
+            body=endpoint_body(endpoint, request.include), incarnation=endpoint.incarnation
+        )
 
     async def on_delete_endpoint(self, request: contract.DeleteEndpoint) -> EmptyReply:
         await removing.delete_endpoint(request, parts=self._parts)

@@ -71,7 +71,7 @@ async def create_endpoint(cmd: CreateEndpoint, *, parts: Parts) -> tuple[Endpoin
     try:
         # Again, now that whoever removes the version can see the endpoint: one of us notices.
         await check_open(version, parts=parts)
-        await parts.credentials.store_token(token, endpoint_id=hidden.id, application=application)
+        await parts.credentials.store_token(token, endpoint=hidden)
     except GroveError as error:
         if error.status_code < _FIRST_SERVER_ERROR:
             with suppress(GroveError):

@@ -42,15 +42,22 @@ async def remove_endpoint(endpoint: Endpoint, *, correlation_id: str, parts: Par
         return
     if endpoint.state is EndpointState.READY:
         endpoint = await parts.changing.change(
-            endpoint.id, lambda before: before.deleted(correlation_id=correlation_id)
+            endpoint.id, lambda before: _same(before, endpoint).deleted(correlation_id=correlation_id)
         )
-    await parts.credentials.delete_tokens(endpoint.id)
+    await parts.credentials.delete_tokens(endpoint)
     await parts.listing.drop(endpoint.id, incarnation=endpoint.incarnation)
     for entry in endpoint.outbox:
         await parts.events.publish(
             entry.kind, entry.event(), message_id=endpoint.message_id(entry), deadline_s=_PUBLISH_S
         )
     await parts.endpoints.remove(endpoint)
+
+
+def _same(now: Endpoint, meant: Endpoint) -> Endpoint:
+    """Remove nobody who took the id after the one that was meant, perhaps in another application."""
+    if now.incarnation != meant.incarnation:
+        raise NotFoundError(f"there is no endpoint {meant.id[:64]!a} any more")
+    return now
 
 
 async def discard(endpoint: Endpoint, *, parts: Parts) -> None:
@@ -65,6 +72,6 @@ async def discard(endpoint: Endpoint, *, parts: Parts) -> None:
         if not await parts.endpoints.replace(endpoint, doomed):
             return
         endpoint = doomed
-    await parts.credentials.delete_tokens(endpoint.id)
+    await parts.credentials.delete_tokens(endpoint)
     await parts.listing.drop(endpoint.id, incarnation=endpoint.incarnation)
     await parts.endpoints.remove(endpoint)

@@ -146,7 +146,7 @@ def test_a_claim_is_not_told_and_is_forgotten_soon_unless_it_is_confirmed() -> N
 
     assert claim.announcements() == ()
     assert (claim.announce_from, claim.forget_from) == (None, claim.created_at + timedelta(minutes=1))
-    confirmed = claim.confirmed(change(9))
+    confirmed = claim.confirmed(change(9), incarnation="first")
     assert (confirmed.phase, confirmed.forget_from, confirmed.revision) == (Phase.LIVE, None, 2)
     assert [one.kind.name for one in confirmed.announcements()] == ["status-changed"]
 

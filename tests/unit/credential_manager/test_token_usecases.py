@@ -6,16 +6,7 @@ from typing import Any
 
 import pytest
 
-from libs.contracts.credentials import (
-    CreateToken,
-    DeleteToken,
-    ListTokens,
-    NewToken,
-    SetTokenStatus,
-    StoreToken,
-    TokenStatusChange,
-)
-from libs.contracts.ecap import EndpointTokenStatusTransitionRequest, EndpointTokenValidationRequest
+from libs.contracts.ecap import EndpointTokenStatusTransitionRequest
 from libs.contracts.errors import (
     BadRequestError,
     ConflictError,
@@ -26,45 +17,22 @@ from libs.contracts.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from libs.contracts.ids import ApplicationName, TokenId
+from libs.contracts.ids import TokenId
 from libs.contracts.tokens import TokenStatus
 from services.credential_manager.domain import EndpointToken, Phase
 from services.credential_manager.ports import Parts
-from services.credential_manager.usecases import tokens, validating
+from services.credential_manager.usecases import tokens
 from tests.support.credential_manager import APPLICATION, ENDPOINT, Fakes
-
-GRAPES = ApplicationName("grapes")
-
-
-async def create(parts: Parts, token: str | None = None, **fields: Any) -> tuple[EndpointToken, str]:  # noqa: ANN401 - fields of the Struct
-    body = NewToken(application_name=fields.pop("application_name", APPLICATION), token=token)
-    cmd = CreateToken(endpoint_id=fields.pop("endpoint_id", ENDPOINT), body=body, **fields)
-    return await tokens.create_token(cmd, parts=parts)
-
-
-async def store(parts: Parts, token: str, endpoint_id: str = ENDPOINT) -> None:
-    cmd = StoreToken(application_name=APPLICATION, endpoint_id=endpoint_id, token=token)
-    await tokens.store_token(cmd, parts=parts)
-
-
-async def validate(parts: Parts, token: str, application: str = APPLICATION) -> EndpointToken:
-    request = EndpointTokenValidationRequest(app_name=application, token=token)
-    return await validating.validate_token(request, parts=parts)
-
-
-async def move(parts: Parts, token: EndpointToken, status: TokenStatus, **fields: Any) -> None:  # noqa: ANN401 - fields of the Struct
-    given = {"endpoint_id": token.endpoint_id, "token_id": token.id, **fields}
-    await tokens.set_token_status(SetTokenStatus(body=TokenStatusChange(status=status), **given), parts=parts)
-
-
-async def delete(parts: Parts, token: EndpointToken, **fields: Any) -> None:  # noqa: ANN401 - fields of the Struct
-    given = {"endpoint_id": token.endpoint_id, "token_id": token.id, **fields}
-    await tokens.delete_token(DeleteToken(**given), parts=parts)
-
-
-async def listed(parts: Parts, **fields: Any) -> tokens.TokenList:  # noqa: ANN401 - fields of the Struct
-    return await tokens.list_tokens(ListTokens(endpoint_id=ENDPOINT, **fields), parts=parts)
-
+from tests.unit.credential_manager.token_calls import (
+    GRAPES,
+    create,
+    delete,
+    listed,
+    move,
+    remove_endpoint,
+    store,
+    validate,
+)
 
 # --- validating -----------------------------------------------------------------------------------
 
@@ -372,7 +340,7 @@ async def test_a_change_that_cannot_be_told_is_unavailable_until_a_repetition_ha
         elif change == "delete":
             await delete(parts, token)
         else:
-            await tokens.delete_endpoint_tokens(ENDPOINT, parts=parts)
+            await remove_endpoint(fakes, parts)
 
     for _ in range(2):
         with pytest.raises(UnavailableError, match="stored"):
@@ -404,7 +372,7 @@ async def test_deleting_all_tokens_of_an_endpoint_can_be_repeated_and_spares_oth
     fakes.tokens.records[left.id] = left.unconfirmed()
 
     for _ in range(2):
-        await tokens.delete_endpoint_tokens(ENDPOINT, parts=parts)
+        await remove_endpoint(fakes, parts)
 
     for value in (*values, "claim"):
         with pytest.raises(UnauthorizedError):

@@ -273,24 +273,30 @@ class InMemoryCredentials:
     """
 
     tokens: dict[tuple[str, str], str] = field(default_factory=dict)
+    incarnations: dict[tuple[str, str], str] = field(default_factory=dict)
+    before_delete: Hook = nothing
     refusal: GroveError | None = None
     lost_answer: GroveError | None = None
     stuck: set[str] = field(default_factory=set)
 
-    async def store_token(self, token: str, *, endpoint_id: EndpointId, application: ApplicationName) -> None:
+    async def store_token(self, token: str, *, endpoint: Endpoint) -> None:
         if self.refusal is not None:
             raise self.refusal
-        if self.tokens.setdefault((application, token), endpoint_id) != endpoint_id:
+        key = (endpoint.application, token)
+        if self.incarnations.setdefault(key, endpoint.incarnation) != endpoint.incarnation:
             raise ConflictError("the token is taken")
+        self.tokens[key] = endpoint.id
         if self.lost_answer is not None:
             raise self.lost_answer
 
-    async def delete_tokens(self, endpoint_id: EndpointId) -> None:
+    async def delete_tokens(self, endpoint: Endpoint) -> None:
+        await self.before_delete()
         if self.refusal is not None and self.refusal.status_code >= 500:
             raise self.refusal
-        if endpoint_id in self.stuck:
+        if endpoint.id in self.stuck:
             raise UnavailableError("away")
-        self.tokens = {key: holder for key, holder in self.tokens.items() if holder != endpoint_id}
+        for key in [key for key, holder in self.incarnations.items() if holder == endpoint.incarnation]:
+            del self.tokens[key], self.incarnations[key]
 
 
 @dataclass
