@@ -106,8 +106,8 @@ class EndpointListing(Protocol):
     async def drop(self, endpoint_id: EndpointId, *, incarnation: str) -> None:
         """List it no more, if it still is this incarnation."""
 
-    async def page(self, part: Range, *, offset: int, limit: int) -> list[Listed]:
-        """The lines of a page, in order."""
+    async def page(self, part: Range, *, offset: int = 0, limit: int, after: str = "") -> list[Listed]:
+        """The lines of a page, in order; ``after`` is the key behind which it begins."""
 
     async def count(self, part: Range) -> int:
         """How many there are."""

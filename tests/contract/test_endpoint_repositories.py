@@ -308,9 +308,11 @@ async def test_a_listing_is_in_order(kept: Kept, part: Range, names: list[str]) 
 
     lines = await kept.listing.page(part, offset=0, limit=10)
     middle = await kept.listing.page(part, offset=1, limit=2)
+    behind = [await kept.listing.page(part, after=line.keys[part.key], limit=2) for line in lines]
 
     assert [line.endpoint_id for line in lines] == names
     assert middle == lines[1:3]
+    assert behind == [lines[number + 1 : number + 3] for number in range(len(lines))]
     assert await kept.listing.count(part) == len(names)
 
 

@@ -34,7 +34,8 @@ ROUTES = (
         summary="List endpoints",
         description="A page of the endpoints the API key may see; unknown names match nothing. Metadata is "
         "there only with `include=metadata`. `totalElements` counts all that match (exact up to 10,000 when "
-        "filtered).",
+        "filtered). Where the API key is limited to several applications and none is named, pages end within "
+        "the first 10,000.",
         ignored=_IGNORED,
         response_example={"content": [_EXAMPLE], "totalElements": 1},
         errors={

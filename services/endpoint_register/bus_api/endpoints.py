@@ -11,7 +11,7 @@ from libs.contracts.tokens import TokenStatus
 from services.endpoint_register.bus_api.bodies import endpoint_body, endpoint_version_body
 from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.ports import Parts
-from services.endpoint_register.usecases import devices, endpoints, metadata, removing
+from services.endpoint_register.usecases import devices, endpoints, listing, metadata, removing
 
 
 class EndpointHandlers:
@@ -31,7 +31,7 @@ class EndpointHandlers:
         return contract.CreatedEndpointReply(status_code=HTTPStatus.CREATED.value, body=body)
 
     async def on_list_endpoints(self, request: contract.ListEndpoints) -> contract.EndpointPageReply:
-        found, total = await endpoints.list_endpoints(request, parts=self._parts)
+        found, total = await listing.list_endpoints(request, parts=self._parts)
         content = [endpoint_body(endpoint, request.include) for endpoint in found]
         return contract.EndpointPageReply(body=contract.EndpointPage(content=content, total_elements=total))
 

@@ -166,6 +166,7 @@ class InMemoryEndpointListing:
         self.lines: dict[EndpointId, Listed] = {}
         self.failure: GroveError | None = None
         self.before_put: Hook = nothing
+        self.read = 0
 
     async def put(self, line: Listed) -> str:
         await self.before_put()
@@ -181,8 +182,17 @@ class InMemoryEndpointListing:
         if line is not None and line.incarnation == incarnation:
             del self.lines[endpoint_id]
 
-    async def page(self, part: Range, *, offset: int, limit: int) -> list[Listed]:
-        return self._within(part)[offset : offset + limit]
+    async def page(self, part: Range, *, offset: int = 0, limit: int, after: str = "") -> list[Listed]:
+        lines = self._within(part)
+        if after:
+            lines = [
+                line
+                for line in lines
+                if (line.keys[part.key] < after if part.descending else line.keys[part.key] > after)
+            ]
+        page = lines[offset : offset + limit]
+        self.read += len(page)
+        return page
 
     async def count(self, part: Range) -> int:
         return len(self._within(part))
