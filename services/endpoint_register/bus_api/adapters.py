@@ -1,7 +1,7 @@
 """Ports whose other side is the bus."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from libs.bus import Bus, LookupCache
 from libs.contracts.credentials import (
@@ -16,8 +16,8 @@ from libs.contracts.lifecycle import (
     CONFIGURATION_UPSERTED,
     ConfigurationUpdatedEvent,
 )
-from libs.contracts.messages import Event
-from libs.contracts.subjects import EventType
+from libs.contracts.messages import Event, EventT
+from libs.contracts.subjects import EventType, Subjects
 from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.domain.whitelist import Whitelist
 
@@ -71,6 +71,18 @@ class BusEventPublisher:
         await self._bus.announce(subject, event, msg_id=message_id, deadline_s=deadline_s)
 
 
+class EventSource(Protocol):
+    """What is needed of a :class:`libs.bus.Bus` to hear what others change."""
+
+    subjects: Subjects
+
+    async def listen(
+        self, subject: str, event_type: type[EventT], handler: Callable[[EventT], None]
+    ) -> None: ...
+
+    def on_cut(self, callback: Callable[[], None]) -> None: ...
+
+
 class CachedWhitelists:
     """Keeps whitelists in memory: every request of a device needs one, and they hardly ever change.
 
@@ -90,9 +102,9 @@ class CachedWhitelists:
         if version is not None:
             self._cache.invalidate(version)
         else:
-            self._cache.invalidate_where(lambda key, _value: application_of(key) == application)
+            self._cache.invalidate_keys(lambda key: application_of(key) == application)
 
-    async def follow(self, bus: Bus) -> None:
+    async def follow(self, bus: EventSource) -> None:
         """Hear what other replicas change."""
 
         def on_event(event: ConfigurationUpdatedEvent) -> None:
