@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
+import structlog
 
 from libs.contracts.errors import PayloadTooLargeError
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
@@ -261,6 +262,32 @@ async def test_a_page_that_no_message_can_hold_is_refused(kept: Kept) -> None:
 
     with pytest.raises(PayloadTooLargeError):
         await kept.endpoints.find_many([EndpointId(f"e{n}") for n in range(5)], metadata=True)
+
+
+async def test_an_event_of_a_newer_release_is_logged_once_and_kept(kept: Kept) -> None:
+    if kept.store is None:
+        pytest.skip("memory knows every kind of event")
+    stored = await ready(kept)
+    await kept.store.collection("endpoints").update_one(
+        {"_id": stored.id},
+        {
+            "$set": {"seq": stored.seq + 1},
+            "$push": {"outbox": {"seq": stored.seq + 1, "kind": "invented-later", "body": b""}},
+        },
+    )
+
+    with structlog.testing.capture_logs() as logs:
+        found = [await kept.endpoints.find(stored.id, outbox=True) for _ in range(3)][-1]
+    assert found is not None
+    await kept.endpoints.forget_told(replace(found, outbox=found.tellable))
+    left = await kept.endpoints.find(stored.id, outbox=True)
+
+    assert [line["kind"] for line in logs if line["event"] == "outbox.kind_unknown"] == ["invented-later"]
+    assert found.tellable == stored.outbox
+    assert left is not None
+    assert left.outbox == found.outbox[1:]
+    later = kept.clock.now() + timedelta(seconds=1)
+    assert [each.id async for each in kept.endpoints.unfinished(before=later)] == [stored.id]
 
 
 async def listing_of_six(kept: Kept) -> None:

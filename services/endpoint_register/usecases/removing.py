@@ -6,7 +6,7 @@ and whoever hears the event can rely on the tokens being gone. Each step may be 
 """
 
 from libs.contracts.endpoints import DeleteEndpoint
-from libs.contracts.errors import NotFoundError
+from libs.contracts.errors import NotFoundError, UnavailableError
 from libs.contracts.ids import EndpointId
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.ports import Parts
@@ -46,10 +46,12 @@ async def remove_endpoint(endpoint: Endpoint, *, correlation_id: str, parts: Par
         )
     await parts.credentials.delete_tokens(endpoint)
     await parts.listing.drop(endpoint.id, incarnation=endpoint.incarnation)
-    for entry in endpoint.outbox:
+    for entry in endpoint.tellable:
         await parts.events.publish(
             entry.kind, entry.event(), message_id=endpoint.message_id(entry), deadline_s=_PUBLISH_S
         )
+    if endpoint.tellable != endpoint.outbox:
+        raise UnavailableError("the endpoint is hidden; a replica of a newer release finishes its removal")
     await parts.endpoints.remove(endpoint)
 
 
