@@ -184,16 +184,6 @@ class EndpointToken(Record):
         )
 
 
-def check_allowed(application: str, allowed: tuple[str, ...] | None) -> None:
-    """Hold the limits of an API key (None = no limits).
-
-    Raises:
-        ForbiddenError: It may not touch this application.
-    """
-    if allowed is not None and application not in allowed:
-        raise ForbiddenError(f"the API key may not touch application {application!r}")
-
-
 def check_room(count: int) -> None:
     """Allow one more token beside ``count`` others.
 

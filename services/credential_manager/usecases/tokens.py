@@ -7,6 +7,7 @@ told; 503 then means "stored, but they may not know yet", and repeating the requ
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from libs.contracts.api_keys import check_limits
 from libs.contracts.conditions import check_if_match, is_current
 from libs.contracts.credentials import CreateToken, DeleteToken, ListTokens, SetTokenStatus, StoreToken
 from libs.contracts.ecap import EndpointTokenStatusTransitionRequest
@@ -24,7 +25,6 @@ from libs.contracts.tokens import TokenStatus
 from services.credential_manager.domain import (
     EndpointToken,
     Phase,
-    check_allowed,
     check_room,
     e_tag_of,
     page_of,
@@ -59,7 +59,7 @@ async def create_token(cmd: CreateToken, *, parts: Parts) -> tuple[EndpointToken
     endpoint_id = check_endpoint_id(cmd.endpoint_id)
     application = check_application_name(cmd.body.application_name)
     value = parts.entropy.token_value() if cmd.body.token is None else check_token(cmd.body.token)
-    check_allowed(application, cmd.applications)
+    check_limits(cmd.applications, application)
     await _check_endpoint(endpoint_id, application, cmd, parts=parts)
     check_room(sum(token.phase is Phase.LIVE for token in await parts.tokens.of_endpoint(endpoint_id)))
     claim = await _claim(_new_token(endpoint_id, application, value, parts=parts).unconfirmed(), parts=parts)
@@ -105,7 +105,7 @@ async def list_tokens(cmd: ListTokens, *, parts: Parts) -> TokenList:
     endpoint_id = check_endpoint_id(cmd.endpoint_id)
     tokens = await _live_tokens(endpoint_id, parts=parts)
     for token in tokens[:1]:
-        check_allowed(token.application, cmd.applications)
+        check_limits(cmd.applications, token.application)
     if not tokens:
         await parts.endpoints.find(endpoint_id, allowed=cmd.applications)
     e_tag = e_tag_of(tokens)
@@ -257,6 +257,6 @@ def _visible(
     if token is not None and token.endpoint_id == cmd.endpoint_id:
         untold = even_deleted and token.phase is Phase.DELETED and token.announce_from is not None
         if token.phase is Phase.LIVE or untold:
-            check_allowed(token.application, cmd.applications)
+            check_limits(cmd.applications, token.application)
             return token
     raise NotFoundError("the endpoint has no such token")

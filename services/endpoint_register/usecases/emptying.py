@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+from libs.contracts.api_keys import check_limits
 from libs.contracts.applications import DeleteApplication
 from libs.contracts.errors import ConflictError, GroveError, NotFoundError, UnavailableError
 from libs.contracts.ids import ApplicationName, EndpointId
@@ -13,7 +14,6 @@ from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.changing import change_application
 from services.endpoint_register.usecases.configuring import tell_configuration
 from services.endpoint_register.usecases.removing import remove_endpoint
-from services.endpoint_register.usecases.scope import check_scope
 
 WITHIN_S = 3.0
 """How long an operator waits; what is left then is done by the sweeper."""
@@ -29,7 +29,7 @@ async def delete_application(cmd: DeleteApplication, *, parts: Parts) -> None:
         ConflictError: It has endpoints, and that was not to be forced.
         UnavailableError: It is gone for everybody, but not all of its endpoints are removed yet.
     """
-    check_scope(cmd.applications, cmd.application_name)
+    check_limits(cmd.applications, cmd.application_name)
     name = ApplicationName(cmd.application_name)
     application = await parts.applications.find(name)
     if application is None:

@@ -7,6 +7,7 @@ of a step is unknown, :mod:`.sweeping` does, a minute later.
 
 from contextlib import suppress
 
+from libs.contracts.api_keys import check_limits
 from libs.contracts.endpoints import (
     CreateEndpoint,
     GetEndpoint,
@@ -34,7 +35,7 @@ from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.changing import find_ready
 from services.endpoint_register.usecases.enlisting import enlist
 from services.endpoint_register.usecases.removing import discard
-from services.endpoint_register.usecases.scope import application_named_in, check_open, check_scope
+from services.endpoint_register.usecases.scope import application_named_in, check_open
 
 _ID_ATTEMPTS = 3
 _FIRST_SERVER_ERROR = 500
@@ -50,7 +51,7 @@ async def create_endpoint(cmd: CreateEndpoint, *, parts: Parts) -> tuple[Endpoin
     """
     version = AppVersionName(cmd.body.app_version.name)
     application = application_named_in(version)
-    check_scope(cmd.applications, application)
+    check_limits(cmd.applications, application)
     token = _token(cmd.body, parts)
     given = None if cmd.body.endpoint_id is None else check_endpoint_id(cmd.body.endpoint_id)
     check_metadata(cmd.body.metadata)
@@ -93,14 +94,14 @@ async def _make_ready(hidden: Endpoint, ready: Endpoint, *, parts: Parts) -> boo
 async def get_endpoint(cmd: GetEndpoint, *, parts: Parts) -> Endpoint:
     """Read an endpoint, with its metadata if they are included."""
     endpoint = await find_ready(EndpointId(cmd.endpoint_id), parts=parts, metadata="metadata" in cmd.include)
-    check_scope(cmd.applications, endpoint.application)
+    check_limits(cmd.applications, endpoint.application)
     return endpoint
 
 
 async def get_endpoint_version(cmd: GetEndpointVersion, *, parts: Parts) -> Endpoint:
     """Read an endpoint for the version it is at."""
     endpoint = await find_ready(EndpointId(cmd.endpoint_id), parts=parts, metadata=False)
-    check_scope(cmd.applications, endpoint.application)
+    check_limits(cmd.applications, endpoint.application)
     return endpoint
 
 

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from libs.contracts.api_keys import check_limits
 from libs.contracts.endpoints import ListEndpoints
 from libs.contracts.errors import BadRequestError
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
@@ -13,7 +14,7 @@ from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.domain.listing import Listed, Range, keys_of, parse_sort, range_of
 from services.endpoint_register.ports import EndpointListing, Parts
 from services.endpoint_register.usecases.enlisting import enlist
-from services.endpoint_register.usecases.scope import application_named_in, check_scope
+from services.endpoint_register.usecases.scope import application_named_in
 
 MAX_MERGED: Final = 10_000
 """Where a page that is merged from several ranges must end: no index skips what lies before it."""
@@ -34,7 +35,7 @@ async def list_endpoints(cmd: ListEndpoints, *, parts: Parts) -> tuple[list[Endp
         raise BadRequestError(f"at most {MAX_LIMIT} endpoint ids")
     application = _application_listed(cmd)
     if application is not None:
-        check_scope(cmd.applications, application)
+        check_limits(cmd.applications, application)
     if cmd.endpoint_id:
         return await _list_named(cmd, application, parts)
     return await _list_ranges(cmd, _ranges(cmd, application), parts)

@@ -5,12 +5,12 @@ and whoever hears the event can rely on the tokens being gone. Each step may be 
 :mod:`.sweeping` goes on where a process died.
 """
 
+from libs.contracts.api_keys import check_limits
 from libs.contracts.endpoints import DeleteEndpoint
 from libs.contracts.errors import NotFoundError, UnavailableError
 from libs.contracts.ids import EndpointId
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.ports import Parts
-from services.endpoint_register.usecases.scope import check_scope
 
 _PUBLISH_S = 3.0
 _SEEN = frozenset({EndpointState.READY, EndpointState.DELETING})
@@ -27,7 +27,7 @@ async def delete_endpoint(cmd: DeleteEndpoint, *, parts: Parts) -> None:
     endpoint = await parts.endpoints.find(endpoint_id, metadata=False, outbox=True)
     if endpoint is None or endpoint.state not in _SEEN:
         raise NotFoundError(f"there is no endpoint {endpoint_id[:64]!a}")
-    check_scope(cmd.applications, endpoint.application)
+    check_limits(cmd.applications, endpoint.application)
     await remove_endpoint(endpoint, correlation_id=cmd.correlation_id, parts=parts)
 
 

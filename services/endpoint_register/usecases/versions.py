@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from libs.contracts.api_keys import check_limits
 from libs.contracts.applications import (
     CreateVersion,
     DeleteVersion,
@@ -21,7 +22,6 @@ from services.endpoint_register.usecases.changing import change_application
 from services.endpoint_register.usecases.configuring import tell_configuration
 from services.endpoint_register.usecases.scope import (
     application_named_in,
-    check_scope,
     find_application,
 )
 
@@ -38,7 +38,7 @@ async def create_version(cmd: CreateVersion, *, parts: Parts) -> AppVersion:
     Raises:
         ConflictError: The application has one with this suffix or too many, or is being removed.
     """
-    check_scope(cmd.applications, cmd.application_name)
+    check_limits(cmd.applications, cmd.application_name)
     suffix = check_suffix(cmd.body.name_suffix)
     attempt = parts.entropy.attempt()
 
@@ -66,7 +66,7 @@ async def get_version(cmd: GetVersion, *, parts: Parts) -> AppVersion:
 
 async def update_version(cmd: UpdateVersion, *, parts: Parts) -> AppVersion:
     """Change what people see of a version."""
-    check_scope(cmd.applications, cmd.application_name)
+    check_limits(cmd.applications, cmd.application_name)
 
     def change(before: Application) -> Application:
         version = before.version(cmd.version_name)
@@ -89,7 +89,7 @@ async def delete_version(cmd: DeleteVersion, *, parts: Parts) -> None:
         NotFoundError: There is no such version.
         ConflictError: Endpoints are at it.
     """
-    check_scope(cmd.applications, cmd.application_name)
+    check_limits(cmd.applications, cmd.application_name)
     name = ApplicationName(cmd.application_name)
 
     def close(before: Application) -> Application:

@@ -13,7 +13,6 @@ from services.credential_manager.domain import (
     Change,
     EndpointToken,
     Phase,
-    check_allowed,
     check_room,
     e_tag_of,
     page_of,
@@ -166,15 +165,6 @@ def test_the_hash_of_a_token_is_not_shown() -> None:
 )
 def test_a_taken_value_is_refused_with_the_reason(existing: EndpointToken, phrase: str) -> None:
     assert phrase in refuse_duplicate(existing).reason_phrase
-
-
-def test_a_limited_key_may_touch_only_its_applications() -> None:
-    check_allowed("olives", None)
-    check_allowed("olives", ("grapes", "olives"))
-    with pytest.raises(ForbiddenError, match="'olives'"):
-        check_allowed("olives", ("grapes",))
-    with pytest.raises(ForbiddenError):
-        check_allowed("olives", ())
 
 
 def test_an_endpoint_has_room_for_a_thousand_tokens() -> None:
