@@ -49,10 +49,7 @@ from libs.contracts.credentials import (
 from libs.contracts.ecap import (
     TOKEN_REVOKED,
     TOKEN_STATUS_CHANGED,
-    TRANSITION_TOKEN,
     VALIDATE_TOKEN,
-    EndpointTokenStatusTransitionRequest,
-    EndpointTokenStatusTransitionResponse,
     EndpointTokenValidationRequest,
     EndpointTokenValidationResponse,
 )
@@ -68,7 +65,6 @@ from services.credential_manager.usecases import api_keys, removing, tokens, val
 
 SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
     VALIDATE_TOKEN,
-    TRANSITION_TOKEN,
     CREATE_TOKEN,
     LIST_TOKENS,
     SET_TOKEN_STATUS,
@@ -135,7 +131,6 @@ class BusApi:
     async def serve(self, bus: Bus) -> None:
         """Answer every operation of :data:`SUBJECTS`."""
         await _serve(bus, VALIDATE_TOKEN, self.on_validate_token)
-        await _serve(bus, TRANSITION_TOKEN, self.on_transition_token)
         await _serve(bus, CREATE_TOKEN, self.on_create_token)
         await _serve(bus, LIST_TOKENS, self.on_list_tokens)
         await _serve(bus, SET_TOKEN_STATUS, self.on_set_token_status)
@@ -152,12 +147,6 @@ class BusApi:
     ) -> EndpointTokenValidationResponse:
         token = await validating.validate_token(request, parts=self._parts)
         return EndpointTokenValidationResponse(token_id=token.id, endpoint_id=token.endpoint_id)
-
-    async def on_transition_token(
-        self, request: EndpointTokenStatusTransitionRequest
-    ) -> EndpointTokenStatusTransitionResponse:
-        await tokens.transition_token(request, parts=self._parts)
-        return EndpointTokenStatusTransitionResponse()
 
     async def on_create_token(self, request: CreateToken) -> CreatedTokenReply:
         token, value = await tokens.create_token(request, parts=self._parts)

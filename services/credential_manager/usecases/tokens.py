@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from libs.contracts.api_keys import check_limits
 from libs.contracts.conditions import check_if_match, is_current
 from libs.contracts.credentials import CreateToken, DeleteToken, ListTokens, SetTokenStatus, StoreToken
-from libs.contracts.ecap import EndpointTokenStatusTransitionRequest
 from libs.contracts.errors import BadRequestError, ConflictError, GroveError, NotFoundError, UnavailableError
 from libs.contracts.ids import (
     ApplicationName,
@@ -32,7 +31,6 @@ from services.credential_manager.domain import (
 )
 from services.credential_manager.ports import Parts, RegisteredEndpoint
 from services.credential_manager.usecases.changing import MAX_TRIES, change, new_change
-from services.credential_manager.usecases.validating import find_by_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,25 +136,6 @@ async def set_token_status(cmd: SetTokenStatus, *, parts: Parts) -> None:
     async def move(token: EndpointToken) -> EndpointToken | None:
         await _check_condition(cmd, parts=parts)
         return token.moved(cmd.body.status, new_change(parts))
-
-    token = await change(find, move, parts.tokens.replace)
-    await parts.announcing.tell(token)
-
-
-async def transition_token(cmd: EndpointTokenStatusTransitionRequest, *, parts: Parts) -> None:
-    """Move a token, named by its value, to another state, and tell everyone before returning.
-
-    Raises:
-        UnauthorizedError: The application has no such token.
-        ConflictError: There is no such step.
-        UnavailableError: It is done, but not everyone could be told yet.
-    """
-
-    async def find() -> EndpointToken:
-        return await find_by_value(cmd.app_name, cmd.token, parts=parts)
-
-    async def move(token: EndpointToken) -> EndpointToken | None:
-        return token.moved(cmd.target_status, new_change(parts))
 
     token = await change(find, move, parts.tokens.replace)
     await parts.announcing.tell(token)

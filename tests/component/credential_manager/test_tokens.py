@@ -13,7 +13,6 @@ from libs.contracts.credentials import (
     DeleteToken,
     ListTokens,
 )
-from libs.contracts.ecap import TRANSITION_TOKEN, EndpointTokenStatusTransitionRequest
 from libs.contracts.errors import ConflictError, GroveError, NotFoundError, PreconditionFailedError
 from libs.contracts.tokens import TokenStatus
 from tests.component.credential_manager.world import (
@@ -87,19 +86,6 @@ async def test_a_list_is_conditional_and_so_are_changes(
     assert (again.status_code, again.body, again.e_tag) == (304, None, listed.e_tag)
     with pytest.raises(PreconditionFailedError):
         await caller.ask(DELETE_TOKEN, outdated)
-
-
-async def test_transports_may_move_a_token_by_its_value(
-    service: Replica, caller: Caller, register: EndpointRegister
-) -> None:
-    created = await caller.create(register.new_endpoint())
-
-    request = EndpointTokenStatusTransitionRequest(
-        app_name=APPLICATION, token=created.token, target_status=TokenStatus.REVOKED
-    )
-    assert (await caller.ask(TRANSITION_TOKEN, request)).status_code == 200
-
-    assert await caller.answer(created.token) == 403
 
 
 async def test_an_endpoint_that_goes_during_the_creation_keeps_no_token(

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from libs.contracts.ecap import EndpointTokenStatusTransitionRequest
 from libs.contracts.errors import (
     BadRequestError,
     ConflictError,
@@ -21,7 +20,6 @@ from libs.contracts.ids import TokenId
 from libs.contracts.tokens import TokenStatus
 from services.credential_manager.domain import EndpointToken, Phase
 from services.credential_manager.ports import Parts
-from services.credential_manager.usecases import tokens
 from tests.support.credential_manager import APPLICATION, ENDPOINT, Fakes
 from tests.unit.credential_manager.token_calls import (
     GRAPES,
@@ -378,26 +376,6 @@ async def test_deleting_all_tokens_of_an_endpoint_can_be_repeated_and_spares_oth
         with pytest.raises(UnauthorizedError):
             await validate(parts, value)
     assert (await validate(parts, other)).endpoint_id == "tree-2"
-
-
-async def test_a_token_is_moved_by_its_value(fakes: Fakes, parts: Parts) -> None:
-    _, value = await create(parts)
-
-    async def transition(token: str, target: TokenStatus) -> None:
-        request = EndpointTokenStatusTransitionRequest(
-            app_name=APPLICATION, token=token, target_status=target
-        )
-        await tokens.transition_token(request, parts=parts)
-
-    await transition(value, TokenStatus.REVOKED)
-    await transition(value, TokenStatus.REVOKED)
-
-    with pytest.raises(ForbiddenError):
-        await validate(parts, value)
-    with pytest.raises(ConflictError, match=r"Revoked.*Active"):
-        await transition(value, TokenStatus.ACTIVE)
-    with pytest.raises(UnauthorizedError):
-        await transition("unknown", TokenStatus.REVOKED)
 
 
 async def test_a_store_that_is_away_is_unavailable(fakes: Fakes, parts: Parts) -> None:
