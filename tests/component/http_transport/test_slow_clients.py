@@ -1,4 +1,4 @@
-"""Clients that send_dripping, fall silent or vanish: cut off in time, and nobody else is disturbed."""
+"""Clients that drip, fall silent or vanish: cut off in time, and nobody else is disturbed."""
 
 import asyncio
 import socket
