@@ -125,7 +125,9 @@ async def running_transport(
         url = nats.url_for("http-transport") if root == DEFAULT_ROOT else nats.url
         process = Process(
             "http-transport",
-            settings=ProcessSettings(nats_url=url, subject_root=root, stop_deadline_s=5.0),
+            settings=ProcessSettings(
+                nats_url=url, nats_durability="synced", subject_root=root, stop_deadline_s=5.0
+            ),
             environ={**environ, "GROVE_HTTP_PORT": "0"},
         )
         client = await stack.enter_async_context(

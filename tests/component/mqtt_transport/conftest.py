@@ -151,6 +151,7 @@ async def running_transport(
             "mqtt-transport",
             settings=ProcessSettings(
                 nats_url=url,
+                nats_durability="synced",
                 subject_root=root,
                 stop_deadline_s=5.0,
                 tls_cert=environ.pop("GROVE_TLS_CERT", None),

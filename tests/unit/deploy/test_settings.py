@@ -28,6 +28,17 @@ def test_every_problem_is_in_one_line() -> None:
     assert "\n" not in str(told.value)
 
 
+def test_a_nats_of_others_is_used_when_somebody_says_whether_it_syncs() -> None:
+    with pytest.raises(RunnerError, match=r"say synced if .* or volatile-accepted"):
+        load({"GROVE_NATS_URL": "nats://bus"})
+    with pytest.raises(RunnerError, match="GROVE_NATS_DURABILITY must be"):
+        load({"GROVE_NATS_URL": "nats://bus", "GROVE_NATS_DURABILITY": "yes"})
+
+    for said in ("synced", "volatile-accepted"):
+        settings = load({"GROVE_NATS_URL": "nats://bus", "GROVE_NATS_DURABILITY": said})
+        assert settings.nats_durability == said
+
+
 def test_replicas_are_counted_by_name() -> None:
     assert replica_counts(("endpoint-register=2", "http-transport=12")) == {
         "endpoint-register": 2,
