@@ -83,7 +83,8 @@ async def assemble(store: Store, bus: Bus) -> tuple[Parts, Announcer]:
     """Put the production parts together, and the task that publishes for them."""
     clock = SystemClock()
     endpoints, listing = MongoEndpointRepository(store, clock=clock), MongoEndpointListing(store)
-    applications, configurations = MongoApplicationRepository(store), MongoConfigurationRepository(store)
+    applications = MongoApplicationRepository(store, clock=clock)
+    configurations = MongoConfigurationRepository(store, clock=clock)
     for repository in (endpoints, listing, applications, configurations):
         await repository.prepare()
 

@@ -13,7 +13,7 @@ from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.messages import Event
 from libs.contracts.subjects import EventType
 from services.endpoint_register.domain.application import Application, Place
-from services.endpoint_register.domain.configuration import Configuration
+from services.endpoint_register.domain.configuration import Configuration, ConfigurationChange
 from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.domain.listing import Listed, Range
 from services.endpoint_register.domain.whitelist import Whitelist
@@ -137,19 +137,18 @@ class ApplicationRepository(Protocol):
     async def unfinished(self, *, before: datetime) -> list[Application]:
         """Applications in which something has been on its way out since then."""
 
+    async def untold(self, *, before: datetime) -> list[Application]:
+        """Applications that changed before then, and of which nobody may have been told."""
+
+    async def forget_told(self, application: Application) -> None:
+        """Note that everybody was told of the application as it is here; a later change stays untold."""
+
 
 class ConfigurationRepository(Protocol):
     """Configuration of service instances, per application and version."""
 
-    async def put(
-        self,
-        configuration: Configuration,
-        *,
-        service: str,
-        application: ApplicationName,
-        version: AppVersionName | None,
-    ) -> None:
-        """Store a configuration in place of what was there."""
+    async def put(self, configuration: Configuration, change: ConfigurationChange) -> None:
+        """Store a configuration in place of what was there; nobody has been told yet."""
 
     async def find(
         self, *, service: str, application: ApplicationName, version: AppVersionName | None
@@ -161,6 +160,12 @@ class ConfigurationRepository(Protocol):
 
     async def remove(self, *, application: ApplicationName, version: AppVersionName | None) -> None:
         """Drop all configuration of a version, or of an application and its versions."""
+
+    async def untold(self, *, before: datetime) -> list[ConfigurationChange]:
+        """Changes that were made before then, and of which nobody may have been told."""
+
+    async def forget_told(self, change: ConfigurationChange) -> None:
+        """Note that everybody was told of this change; a later one stays untold."""
 
 
 class Credentials(Protocol):

@@ -26,7 +26,7 @@ from services.endpoint_register.domain.application import (
 )
 from services.endpoint_register.ports import Clock, Parts
 from services.endpoint_register.usecases.changing import change_application
-from services.endpoint_register.usecases.configuring import tell_configuration
+from services.endpoint_register.usecases.configuring import tell_application
 from services.endpoint_register.usecases.scope import find_application
 
 PAGE_BYTES: Final = 512 * 1024
@@ -73,7 +73,9 @@ async def create_application(cmd: CreateApplication, *, parts: Parts) -> Applica
     elif cmd.applications is not None:
         raise ForbiddenError("the API key is limited to applications that exist")
     application = await _add(cmd, given, parts)
-    await tell_configuration(CONFIGURATION_UPSERTED, application.name, cmd=cmd, parts=parts)
+    await tell_application(
+        CONFIGURATION_UPSERTED, application, correlation_id=cmd.correlation_id, parts=parts
+    )
     return application
 
 
@@ -91,7 +93,9 @@ async def update_application(cmd: UpdateApplication, *, parts: Parts) -> Applica
         lambda before: before.with_shown(changed_texts(before.shown, cmd.body, parts.clock)),
         parts=parts,
     )
-    await tell_configuration(CONFIGURATION_UPSERTED, name, cmd=cmd, parts=parts)
+    await tell_application(
+        CONFIGURATION_UPSERTED, application, correlation_id=cmd.correlation_id, parts=parts
+    )
     return application
 
 

@@ -13,13 +13,20 @@ from libs.contracts.applications import (
 )
 from libs.contracts.errors import ConflictError
 from libs.contracts.ids import ApplicationName, AppVersionName, check_suffix
-from libs.contracts.lifecycle import CONFIGURATION_DELETED, CONFIGURATION_UPSERTED, AppVersionRequest
+from libs.contracts.lifecycle import (
+    CONFIGURATION_DELETED,
+    CONFIGURATION_UPSERTED,
+    AppVersionRequest,
+    ConfigurationUpdatedEvent,
+)
+from libs.contracts.messages import Request
+from libs.contracts.subjects import EventType
 from services.endpoint_register.domain.application import Application, AppVersion, described, full_name
 from services.endpoint_register.domain.configuration import KPC, extensions_of
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.applications import changed_texts
 from services.endpoint_register.usecases.changing import change_application
-from services.endpoint_register.usecases.configuring import tell_configuration
+from services.endpoint_register.usecases.configuring import tell_application
 from services.endpoint_register.usecases.scope import (
     application_named_in,
     find_application,
@@ -52,9 +59,7 @@ async def create_version(cmd: CreateVersion, *, parts: Parts) -> AppVersion:
 
     application = await change_application(ApplicationName(cmd.application_name), add, parts=parts)
     version = application.versions[suffix]
-    await tell_configuration(
-        CONFIGURATION_UPSERTED, application.name, version=version.name, cmd=cmd, parts=parts
-    )
+    await _tell(CONFIGURATION_UPSERTED, application, version, cmd, parts)
     return version
 
 
@@ -76,9 +81,7 @@ async def update_version(cmd: UpdateVersion, *, parts: Parts) -> AppVersion:
 
     application = await change_application(ApplicationName(cmd.application_name), change, parts=parts)
     version = application.version(cmd.version_name)
-    await tell_configuration(
-        CONFIGURATION_UPSERTED, application.name, version=version.name, cmd=cmd, parts=parts
-    )
+    await _tell(CONFIGURATION_UPSERTED, application, version, cmd, parts)
     return version
 
 
@@ -100,8 +103,8 @@ async def delete_version(cmd: DeleteVersion, *, parts: Parts) -> None:
         await change_application(name, lambda before: before.reopened(version.suffix), parts=parts)
         raise ConflictError(f"endpoints are at version {version.name}")
     await parts.configurations.remove(application=name, version=version.name)
-    await change_application(name, lambda before: before.without_version(version.name), parts=parts)
-    await tell_configuration(CONFIGURATION_DELETED, name, version=version.name, cmd=cmd, parts=parts)
+    left = await change_application(name, lambda before: before.without_version(version.name), parts=parts)
+    await _tell(CONFIGURATION_DELETED, left, version, cmd, parts)
 
 
 async def resolve_version(
@@ -116,3 +119,15 @@ async def resolve_version(
     application = await find_application(application_named_in(name), limits=None, parts=parts)
     application.version(name)
     return application.name, extensions_of(await parts.configurations.effective(name, service=KPC))
+
+
+async def _tell(
+    kind: EventType[ConfigurationUpdatedEvent],
+    application: Application,
+    version: AppVersion,
+    cmd: Request,
+    parts: Parts,
+) -> None:
+    await tell_application(
+        kind, application, version=version.name, correlation_id=cmd.correlation_id, parts=parts
+    )

@@ -16,7 +16,7 @@ from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.messages import Event
 from libs.contracts.subjects import EventType
 from services.endpoint_register.domain.application import Application, Place
-from services.endpoint_register.domain.configuration import EPMX, Configuration
+from services.endpoint_register.domain.configuration import EPMX, Configuration, ConfigurationChange
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.domain.listing import Listed, Range
 from services.endpoint_register.domain.whitelist import Whitelist, whitelist_of
@@ -205,11 +205,15 @@ class InMemoryEndpointListing:
 class InMemoryApplicationRepository:
     """``lost_answers`` of the next compare-and-sets are carried out and reported as lost races."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: ManualClock) -> None:
+        self._clock = clock
         self.kept: dict[ApplicationName, Application] = {}
+        self.untold_since: dict[ApplicationName, datetime] = {}
         self.lost_answers = 0
 
     async def add(self, application: Application) -> bool:
+        if application.name not in self.kept:
+            self.untold_since[application.name] = self._clock.now()
         return self.kept.setdefault(application.name, application).attempt == application.attempt
 
     async def find(self, name: ApplicationName) -> Application | None:
@@ -227,6 +231,7 @@ class InMemoryApplicationRepository:
         if kept is None or (kept.revision, kept.attempt) != (before.revision, before.attempt):
             return False
         self.kept[before.name] = after
+        self.untold_since[before.name] = self._clock.now()
         self.lost_answers -= 1
         return self.lost_answers < 0
 
@@ -234,6 +239,15 @@ class InMemoryApplicationRepository:
         kept = self.kept.get(application.name)
         if kept is not None and kept.attempt == application.attempt:
             del self.kept[application.name]
+            self.untold_since.pop(application.name, None)
+
+    async def untold(self, *, before: datetime) -> list[Application]:
+        return [self.kept[name] for name, since in self.untold_since.items() if since < before]
+
+    async def forget_told(self, application: Application) -> None:
+        kept = self.kept.get(application.name)
+        if kept is not None and (kept.revision, kept.attempt) == (application.revision, application.attempt):
+            self.untold_since.pop(application.name, None)
 
     async def unfinished(self, *, before: datetime) -> list[Application]:
         return [
@@ -244,18 +258,21 @@ class InMemoryApplicationRepository:
 
 
 class InMemoryConfigurationRepository:
-    def __init__(self) -> None:
+    def __init__(self, *, clock: ManualClock) -> None:
+        self._clock = clock
         self.kept: dict[tuple[str, str, str | None], Configuration] = {}
+        self.changes: dict[tuple[str, str, str | None], tuple[datetime, ConfigurationChange]] = {}
 
-    async def put(
-        self,
-        configuration: Configuration,
-        *,
-        service: str,
-        application: ApplicationName,
-        version: AppVersionName | None,
-    ) -> None:
-        self.kept[service, application, version] = configuration
+    async def put(self, configuration: Configuration, change: ConfigurationChange) -> None:
+        place = (change.service, change.application, change.version)
+        self.kept[place] = configuration
+        self.changes[place] = (self._clock.now(), change)
+
+    async def untold(self, *, before: datetime) -> list[ConfigurationChange]:
+        return [change for since, change in self.changes.values() if since < before]
+
+    async def forget_told(self, change: ConfigurationChange) -> None:
+        self.changes = {place: kept for place, kept in self.changes.items() if kept[1] != change}
 
     async def find(
         self, *, service: str, application: ApplicationName, version: AppVersionName | None
@@ -273,6 +290,7 @@ class InMemoryConfigurationRepository:
             for place, kept in self.kept.items()
             if place[1] != application or version not in {None, place[2]}
         }
+        self.changes = {place: change for place, change in self.changes.items() if place in self.kept}
 
 
 @dataclass
@@ -365,14 +383,14 @@ class World:
     clock: ManualClock = field(default_factory=ManualClock)
     entropy: CountingEntropy = field(default_factory=CountingEntropy)
     listing: InMemoryEndpointListing = field(default_factory=InMemoryEndpointListing)
-    applications: InMemoryApplicationRepository = field(default_factory=InMemoryApplicationRepository)
-    configurations: InMemoryConfigurationRepository = field(default_factory=InMemoryConfigurationRepository)
     credentials: InMemoryCredentials = field(default_factory=InMemoryCredentials)
     events: RecordingPublisher = field(default_factory=RecordingPublisher)
     announcing: OfferBox = field(default_factory=OfferBox)
 
     def __post_init__(self) -> None:
         self.endpoints = InMemoryEndpointRepository(clock=self.clock)
+        self.applications = InMemoryApplicationRepository(clock=self.clock)
+        self.configurations = InMemoryConfigurationRepository(clock=self.clock)
         self.whitelists = DirectWhitelists(self.configurations)
         self.parts = self.replica()
 
