@@ -6,7 +6,7 @@ the store cannot be reached, and then whether a write happened is unknown.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
@@ -14,6 +14,7 @@ from libs.contracts.messages import Event
 from libs.contracts.subjects import EventType
 from services.endpoint_register.domain.application import Application, Place
 from services.endpoint_register.domain.configuration import Configuration, ConfigurationChange
+from services.endpoint_register.domain.connectivity import Connectivity, Known, Run, Sighting, Statement
 from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.domain.listing import Listed, Range
 from services.endpoint_register.domain.whitelist import Whitelist
@@ -111,6 +112,56 @@ class EndpointListing(Protocol):
 
     async def count(self, part: Range) -> int:
         """How many there are."""
+
+
+class ConnectivityRepository(Protocol):
+    """Who is connected; a record for each endpoint that was ever heard."""
+
+    async def find_many(self, endpoint_ids: Sequence[EndpointId]) -> dict[EndpointId, Connectivity]:
+        """The records there are."""
+
+    async def apply(self, known: Sequence[Known]) -> None:
+        """Take statements in, each as ``domain.connectivity.applied`` says; one an endpoint."""
+
+    async def settle(self, record: Connectivity) -> None:
+        """Note that nothing is left to do about the version, if the record still is this one."""
+
+    async def see(self, sightings: Sequence[tuple[Connectivity | None, Sighting]]) -> None:
+        """Note that endpoints were heard, each with the record as it was found; a lost race is lost."""
+
+    async def forget(self, endpoint_id: EndpointId, *, incarnation: str) -> None:
+        """Drop the record of an endpoint that is removed."""
+
+    async def forget_older(self, statements: Sequence[Statement]) -> None:
+        """Drop records older than statements about endpoints that do not exist."""
+
+    def end(self, run_id: str) -> AsyncIterator[int]:
+        """End everything a process holds, in steps; says how many each of them ended."""
+
+    def ended(self, run_id: str) -> AsyncIterator[list[Connectivity]]:
+        """What was ended for a process and not heard since, in parts."""
+
+    async def holds_any(self, run_id: str) -> bool:
+        """Whether it holds anything."""
+
+
+class RunRepository(Protocol):
+    """Transport processes that hold, or may hold, bindings."""
+
+    async def all(self) -> list[Run]:
+        """All of them."""
+
+    async def find(self, run_id: str) -> Run | None:
+        """One."""
+
+    async def add(self, run: Run) -> None:
+        """Know a process, unless it is known."""
+
+    async def replace(self, before: Run, after: Run) -> bool:
+        """Store ``after`` if the stamp and state still are those of ``before``."""
+
+    async def remove(self, run: Run) -> None:
+        """Forget it if the stamp and state still are these."""
 
 
 class ApplicationRepository(Protocol):
@@ -240,10 +291,16 @@ class Changing(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """All of the above, as the use cases are given it."""
+    """All of the above, as the use cases are given it.
+
+    Attributes:
+        active_for: How long after it was heard an endpoint without a connection counts as active.
+    """
 
     endpoints: EndpointRepository
     listing: EndpointListing
+    connectivity: ConnectivityRepository
+    runs: RunRepository
     applications: ApplicationRepository
     configurations: ConfigurationRepository
     credentials: Credentials
@@ -253,3 +310,4 @@ class Parts:
     announcing: Announcing
     clock: Clock
     entropy: Entropy
+    active_for: timedelta

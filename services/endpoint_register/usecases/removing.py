@@ -46,6 +46,7 @@ async def remove_endpoint(endpoint: Endpoint, *, correlation_id: str, parts: Par
         )
     await parts.credentials.delete_tokens(endpoint)
     await parts.listing.drop(endpoint.id, incarnation=endpoint.incarnation)
+    await parts.connectivity.forget(endpoint.id, incarnation=endpoint.incarnation)
     for entry in endpoint.tellable:
         await parts.events.publish(
             entry.kind, entry.event(), message_id=endpoint.message_id(entry), deadline_s=_PUBLISH_S

@@ -22,6 +22,7 @@ from services.endpoint_register.domain.listing import Listed, Range
 from services.endpoint_register.domain.whitelist import Whitelist, whitelist_of
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.changing import EndpointChanges
+from tests.unit.endpoint_register.presence_fakes import InMemoryConnectivityRepository, InMemoryRunRepository
 
 Hook = Callable[[], Awaitable[None]]
 
@@ -383,6 +384,8 @@ class World:
     clock: ManualClock = field(default_factory=ManualClock)
     entropy: CountingEntropy = field(default_factory=CountingEntropy)
     listing: InMemoryEndpointListing = field(default_factory=InMemoryEndpointListing)
+    connectivity: InMemoryConnectivityRepository = field(default_factory=InMemoryConnectivityRepository)
+    runs: InMemoryRunRepository = field(default_factory=InMemoryRunRepository)
     credentials: InMemoryCredentials = field(default_factory=InMemoryCredentials)
     events: RecordingPublisher = field(default_factory=RecordingPublisher)
     announcing: OfferBox = field(default_factory=OfferBox)
@@ -405,6 +408,8 @@ class World:
         return Parts(
             endpoints=self.endpoints,
             listing=self.listing,
+            connectivity=self.connectivity,
+            runs=self.runs,
             applications=self.applications,
             configurations=self.configurations,
             credentials=self.credentials,
@@ -414,6 +419,7 @@ class World:
             announcing=self.announcing,
             clock=self.clock,
             entropy=self.entropy,
+            active_for=timedelta(minutes=10),
         )
 
     def metadata_of(self, endpoint_id: str) -> Mapping[str, object]:
