@@ -11,8 +11,10 @@ from msgspec import UNSET
 from libs.contracts import applications as tekton
 from libs.contracts import endpoints as epr
 from libs.contracts.connectivity import (
+    ALIVE_EVERY_S,
     GIVEN_UP,
     REPORT_SEEN,
+    SILENT_AFTER_S,
     Seen,
     SeenReport,
 )
@@ -165,26 +167,27 @@ async def test_a_dead_transport_holds_nobody_and_what_moved_is_not_touched(
     async with following(replicas[0], silent_after_s=1.5), following(replicas[1], silent_after_s=1.5):
         of = await transport.connect({tree: version, moved: version})
         await other.connect({moved: version})
-        living = asyncio.get_running_loop().create_task(_keep_alive(other), name="alive")
-        await until_connected(client, tree, connected=True)
-        await until_connected(client, tree, connected=False)
-        await client.until(lambda: bool(client.heard))
-        assert (await connectivity(client, moved)).connected
+        async with asyncio.TaskGroup() as tasks:
+            living = tasks.create_task(_keep_alive(other), name="alive")
+            await until_connected(client, tree, connected=True)
+            await until_connected(client, tree, connected=False)
+            await client.until(lambda: bool(client.heard))
+            assert (await connectivity(client, moved)).connected
 
-        assert await transport.alive()
-        await transport.restate({tree: version}, of=of)
-        await until_connected(client, tree, connected=True)
-        living.cancel()
+            assert await transport.alive()
+            await transport.restate({tree: version}, of=of)
+            await until_connected(client, tree, connected=True)
+            living.cancel()
 
     told = [event for _, event in client.heard if tree in event.endpoints]
     assert [(event.run_id, event.generations[tree]) for event in told][:1] == [(transport.run_id, of)]
     assert all(moved not in event.endpoints for event in told)
 
 
-async def _keep_alive(transport: StandInTransport) -> None:
+async def _keep_alive(transport: StandInTransport, *, every_s: float = 0.3) -> None:
     while True:
         await transport.alive()
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(every_s)
 
 
 async def test_what_was_ended_and_not_told_is_told_by_another(
@@ -273,50 +276,66 @@ async def _online(parts: Parts, ids: Sequence[str]) -> int:
     return sum(each.connected for each in records.values())
 
 
-async def run_of_a_killed_transport(
-    client: Client, replica: Replica, transport: StandInTransport, *, count: int, silent_after_s: float
+async def given_up(
+    client: Client,
+    replica: Replica,
+    transport: StandInTransport,
+    *,
+    count: int,
+    patience_s: tuple[float, float],
 ) -> float:
-    """Connect many endpoints, fall silent, and return how long it took until all were told to be gone."""
+    """Connect many endpoints, fall silent, and return how long it took until all were offline.
+
+    Args:
+        client: Hears whom everybody was told about.
+        replica: Takes in what is said.
+        transport: Is killed.
+        count: How many endpoints.
+        patience_s: How often the transport says that it lives, and how long its silence may last.
+    """
+    alive_every_s, silent_after_s = patience_s
     await client.listen(GIVEN_UP)
     endpoints = await crowd(replica.parts, client, count)
-    ids = list(endpoints)
-    async with following(replica, silent_after_s=silent_after_s):
-        living = asyncio.get_running_loop().create_task(_keep_alive(transport), name="alive")
-        began = time.monotonic()
+    some = list(endpoints)[:: count // 20]
+    async with following(replica, silent_after_s=silent_after_s), asyncio.TaskGroup() as tasks:
+        living = tasks.create_task(_keep_alive(transport, every_s=alive_every_s), name="alive")
         await transport.connect_all(endpoints)
 
         async def all_there() -> bool:
-            return await _online(replica.parts, ids) == count
+            return await _online(replica.parts, some) == len(some)
 
-        await eventually(all_there, what="all online", deadline_s=60)
-        print(f"{count} connected in {time.monotonic() - began:.1f} s")  # noqa: T201 - a figure
+        await eventually(all_there, what="all online", deadline_s=120)
         living.cancel()
         killed_at = time.monotonic()
 
-        def all_told() -> bool:
-            return sum(len(event.endpoints) for _, event in client.heard) >= count
+        async def all_gone() -> bool:
+            return not await replica.parts.connectivity.holds_any(transport.run_id)
 
-        async def look() -> bool:
-            return all_told()
+        await eventually(all_gone, what="all offline", deadline_s=silent_after_s + 20)
+        offline_s = time.monotonic() - killed_at
 
-        await eventually(look, what="all told", deadline_s=silent_after_s + 20)
-        took_s = time.monotonic() - killed_at
-        assert await _online(replica.parts, ids) == 0
-    print(f"{count} given up {took_s:.1f} s after the kill")  # noqa: T201 - a figure
-    return took_s
+        def told() -> set[str]:
+            return {endpoint_id for _, event in client.heard for endpoint_id in event.endpoints}
+
+        await client.until(lambda: told() >= endpoints.keys())
+    assert await _online(replica.parts, list(endpoints)) == 0
+    return offline_s
 
 
 async def test_a_crowd_of_a_killed_transport_is_told_in_chunks(
     client: Client, replica: Replica, transport: StandInTransport
 ) -> None:
-    await run_of_a_killed_transport(client, replica, transport, count=1200, silent_after_s=2.0)
+    await given_up(client, replica, transport, count=1100, patience_s=(0.3, 2.0))
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 async def test_ten_thousand_of_a_killed_transport_are_offline_within_25_s(
     client: Client, replica: Replica, transport: StandInTransport
 ) -> None:
-    took_s = await run_of_a_killed_transport(client, replica, transport, count=10_000, silent_after_s=20.0)
+    patience_s = (ALIVE_EVERY_S, SILENT_AFTER_S)
 
-    assert took_s < 25
+    offline_s = await given_up(client, replica, transport, count=10_000, patience_s=patience_s)
+
+    print(f"10,000 offline {offline_s:.1f} s after the kill")  # noqa: T201 - the figure of rule 19
+    assert offline_s < 25
