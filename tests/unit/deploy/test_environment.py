@@ -87,6 +87,7 @@ def test_nats_and_the_store_learn_nothing_of_olivegrove() -> None:
 def test_every_port_of_the_table_is_among_the_settings() -> None:
     variables = [listener.variable for row in TABLE for listener in row.listeners]
 
-    assert [chosen_port(LocalSettings(), variable) for variable in variables] == [8080, 8090]
+    ports = [chosen_port(LocalSettings(), variable) for variable in variables]
+    assert ports == [8080, 8443, 1883, 8083, 8883, 8090]
     with pytest.raises(RunnerError, match="GROVE_NO_PORT"):
         chosen_port(LocalSettings(), "GROVE_NO_PORT")
