@@ -12,6 +12,7 @@ from libs.mqtt.codes import FIRST_ERROR, ReasonCode
 from libs.mqtt.state import SessionState
 
 _PUBACK = b"\x40\x02"
+_PUBREC = 0x50
 _EXACT = b"\x02"  # marks the entry of a QoS 2 message
 _ID_BYTES = 2
 _LEFT_OUT = b""
@@ -23,14 +24,25 @@ class AcknowledgementLine:
     Attributes:
         entries: One for each message in the line; :mod:`libs.mqtt.publishing` appends to it.
         first: The number of ``entries[0]``.
-        open: Packet ids of QoS 2 messages in the line or left out of it: their DUPs are no messages.
+        open: Packet ids of QoS 2 messages without PUBREC, those left out as well: their DUPs are no messages.
         unreleased: Packet ids of QoS 2 messages of this connection that await PUBREL.
     """
 
-    __slots__ = ("_answers", "_left_in_line", "_passed", "entries", "first", "open", "state", "unreleased")
+    __slots__ = (
+        "_answers",
+        "_connection",
+        "_left_in_line",
+        "_passed",
+        "entries",
+        "first",
+        "open",
+        "state",
+        "unreleased",
+    )
 
     def __init__(self, state: SessionState) -> None:
         self.state = state
+        self._connection = state.begin_connection()
         self.entries: list[bytes] = []
         self.first = 1
         self.open: dict[int, None] = {}
@@ -62,13 +74,10 @@ class AcknowledgementLine:
             return b""
         entry = self.entries[index]
         failed = shows_reason and reason >= FIRST_ERROR
-        if len(entry) > _ID_BYTES:
-            packet_id = int.from_bytes(entry[:2], "big")
-            del self.open[packet_id]
-            if not failed:  # else it is finished, and no PUBREL follows [MQTT5 4.3.3]
-                self.state.received[packet_id] = None
-                self.unreleased[packet_id] = None
-        kind = 0x50 if len(entry) > _ID_BYTES else 0x40
+        exact = len(entry) > _ID_BYTES
+        if exact and not failed:  # else it is finished, and no PUBREL follows [MQTT5 4.3.3]
+            self._receive(int.from_bytes(entry[:2], "big"))
+        kind = _PUBREC if exact else 0x40
         if shows_reason and reason != ReasonCode.SUCCESS:
             answer = bytes((kind, 3)) + entry[:2] + bytes((reason,))
         else:
@@ -106,6 +115,15 @@ class AcknowledgementLine:
         self._left_in_line += 1
         return self._written() if not index else b""
 
+    def _receive(self, packet_id: int) -> None:
+        """Remember a QoS 2 message, even when its connection is lost by now and its DUP will come.
+
+        Not once the next connection has the state: its client may have finished this id and used it
+        again, and a message that only looks like a DUP would be lost.
+        """
+        if self.state.connection == self._connection:
+            self.state.received[packet_id] = None
+
     def _written(self) -> bytes:
         """Take from the front of the line everyone who has an answer."""
         answers = self._answers
@@ -116,11 +134,19 @@ class AcknowledgementLine:
             if not answer:
                 self._left_in_line -= 1
                 self._passed += 1
+            elif answer[0] == _PUBREC:
+                self._recorded(int.from_bytes(answer[2:4], "big"))
             out.append(answer)
             number += 1
         del self.entries[: number - self.first]
         self.first = number
         return b"".join(out)
+
+    def _recorded(self, packet_id: int) -> None:
+        """From its PUBREC on a QoS 2 message is waited for no more, but its PUBREL is, if it was taken."""
+        self.open.pop(packet_id, None)
+        if packet_id in self.state.received:
+            self.unreleased[packet_id] = None
 
 
 def _run(wanted: range | list[int], first: int, count: int) -> range | list[int]:

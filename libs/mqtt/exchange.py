@@ -31,7 +31,7 @@ class Exchange:
         expiry_s: How long the session outlives the connection; DISCONNECT of v5 may change it.
     """
 
-    __slots__ = ("_limits", "_version", "expiry_s", "line", "publishes", "sender", "state")
+    __slots__ = ("_ends_here", "_limits", "_version", "expiry_s", "line", "publishes", "sender", "state")
 
     def __init__(
         self, state: SessionState, connect: ConnectReceived, limits: Limits, *, expiry_s: int
@@ -40,6 +40,7 @@ class Exchange:
         self._limits = limits
         self.state = state
         self.expiry_s = expiry_s
+        self._ends_here = not connect.session_expiry_s
         self.line = AcknowledgementLine(state)
         self.publishes = PublishReader(self.line, connect.version, limits)
         self.sender = Sender(state, connect, limits)
@@ -109,7 +110,7 @@ class Exchange:
         return self._fitting(answer)
 
     def on_unsubscribe(self, reader: Reader, events: list[Event]) -> bytes:
-        answer, event = unsubscribe(reader, self._version, self.state)
+        answer, event = unsubscribe(reader, self._version, self.state, self._limits)
         events.append(event)
         return self._fitting(answer)
 
@@ -132,7 +133,7 @@ class Exchange:
         reader.finish()
         wanted = found.get(properties.SESSION_EXPIRY)
         if wanted is not None:
-            if wanted and not self.expiry_s:  # [MQTT-3.14.2-2]
+            if wanted and self._ends_here:  # [MQTT-3.14.2-2]
                 raise forbidden("DISCONNECT revives a session that was to end")
             self.expiry_s = min(wanted, self._limits.max_session_expiry_s)
         events.append(Disconnected(reason, self.expiry_s))

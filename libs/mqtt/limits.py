@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+_LEAST_PACKET = 256
+_MOST_MESSAGES = 65_535
+_MOST_KEPT = 16_384
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -41,3 +45,14 @@ class Limits:
     max_subscription_bytes: int = 65_536
     max_kept: int = 100
     max_kept_bytes: int = 262_144
+
+    def __post_init__(self) -> None:
+        """Hold what the code builds on.
+
+        Raises:
+            ValueError: A limit makes no sense.
+        """
+        if self.maximum_packet_size < _LEAST_PACKET or not 0 < self.receive_maximum <= _MOST_MESSAGES:
+            raise ValueError("maximum_packet_size is at least 256, receive_maximum 1 to 65535")
+        if not 0 <= self.max_kept < _MOST_KEPT:
+            raise ValueError("max_kept leaves no packet ids for anything else")

@@ -13,6 +13,7 @@ from libs.mqtt.fields import MAX_STRING_BYTES, binary, varint
 
 _LAST_ID = 65_535
 _DUP = 0x08
+_MAX_MESSAGES = 32_768  # whatever the limits say: there must be ids left
 
 
 class Message(NamedTuple):
@@ -70,7 +71,11 @@ class OutgoingWindow:
 
     def has_room(self, size: int) -> bool:
         """Whether a message of this size can be sent or queued."""
-        return len(self._queue) < self._max_queued and self.size_bytes + size <= self._max_bytes
+        return (
+            len(self._queue) < self._max_queued
+            and self.size_bytes + size <= self._max_bytes
+            and len(self._queue) + len(self._inflight) < _MAX_MESSAGES
+        )
 
     def uses(self, packet_id: int) -> bool:
         return packet_id in self._inflight or packet_id in self._queue

@@ -29,6 +29,8 @@ MAXIMUM_PACKET_SIZE: Final = 0x27
 WILL: Final = 0
 """Stands for the will's properties, which are no packet of their own; type 0 is reserved."""
 
+_MOST_PROPERTIES = 512  # a megabyte of user properties would stop everybody for half a second
+
 NONE: Mapping[int, Any] = {}
 
 
@@ -94,9 +96,11 @@ def read_properties(reader: Reader, place: int) -> Mapping[int, Any]:
     inner = Reader(reader.data, reader.at, reader.at + size)
     reader.at += size
     found: dict[int, Any] = {}
-    while inner.left:
+    for _ in range(_MOST_PROPERTIES):
+        if not inner.left:
+            return found
         _read_property(inner, place, found)
-    return found
+    raise ProtocolError(ReasonCode.QUOTA_EXCEEDED, "a packet has too many properties")
 
 
 def _read_property(reader: Reader, place: int, found: dict[int, Any]) -> None:

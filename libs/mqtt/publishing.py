@@ -61,6 +61,7 @@ class PublishReader:
         first = line.first + len(line.entries)
         enter, tell = line.entries.append, events.append
         new = tuple.__new__
+        largest = self._limits.maximum_packet_size - _SHORTEST
         skip = 3 if self._version is _V5 else 2
         for number in range(first, first + self.room):
             if at + _SHORTEST > end or data[at] != _USUAL:
@@ -69,10 +70,10 @@ class PublishReader:
             size = data[at + 1]
             if size > _LONGEST_BYTE:
                 high = data[start]
-                if not 0 < high <= _LONGEST_BYTE:
-                    break
                 start += 1
                 size += (high << 7) - 128
+                if not 0 < high <= _LONGEST_BYTE or size > largest:
+                    break
             stop = start + size
             if stop > end or size < _SHORTEST - 2:
                 break

@@ -41,6 +41,8 @@ class Sender:
         if grants:  # never more than the client asked for [MQTT-3.8.4-8]
             qos = min(qos, max(grant.qos for grant in grants))
         identifiers = tuple(grant.identifier for grant in grants if grant.identifier)
+        if qos and not self._outgoing().has_room(len(message.payload)):
+            return None
         packet_id = self._outgoing().next_id(self._state.kept) if qos else 0
         packet = encode_publish(
             message, self._version, packet_id=packet_id, identifiers=identifiers, dup=False

@@ -91,7 +91,7 @@ class Session:
         """Take bytes from the socket; call ``events_received`` next."""
         self._now = now
         if self._phase is not _Phase.CLOSED:
-            self._input.add(data)
+            self._input.add(bytes(data))
             if self._phase is _Phase.ASKED:
                 self._bound_early()
 
@@ -150,6 +150,7 @@ class Session:
         assigned_client_id: str | None = None,
         keep_alive_s: int | None = None,
         session_expiry_s: int | None = None,
+        now: float | None = None,
     ) -> None:
         """Answer CONNECT; session present = a state was given. Then call ``events_received`` again.
 
@@ -158,6 +159,7 @@ class Session:
             assigned_client_id: For a client that has none; v5 is told.
             keep_alive_s: In place of the one the client wants; v5 is told, 3.x just gets it.
             session_expiry_s: The same for the expiry.
+            now: Where the keep-alive begins, if not when CONNECT came.
         """
         connect = self._connect
         if connect is None or self._phase is not _Phase.ASKED:
@@ -180,6 +182,7 @@ class Session:
         self._phase = _Phase.CONNECTED
         self._exchange = exchange
         self.blocked = False
+        self._now = self._now if now is None else now
         self._keep_alive_s = _GRACE * (connect.keep_alive_s if keep_alive_s is None else keep_alive_s)
         self._heard()
 

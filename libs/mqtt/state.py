@@ -32,7 +32,7 @@ class Kept(NamedTuple):
 class SessionState:
     """The part of a session that the next connection of the client finds again [MQTT 3.1.2.4]."""
 
-    __slots__ = ("_kept_bytes", "kept", "kept_dropped", "received", "subscriptions")
+    __slots__ = ("_kept_bytes", "connection", "kept", "kept_dropped", "received", "subscriptions")
 
     def __init__(self) -> None:
         self.subscriptions = Subscriptions()
@@ -41,7 +41,13 @@ class SessionState:
         self.received: dict[int, None] = {}
         self.kept: dict[int, Kept] = {}
         self.kept_dropped = 0
+        self.connection = 0
         self._kept_bytes = 0
+
+    def begin_connection(self) -> int:
+        """Count the connections, so that what an earlier one still has under way changes nothing."""
+        self.connection += 1
+        return self.connection
 
     @property
     def size_bytes(self) -> int:

@@ -2,7 +2,7 @@
 
 from libs.mqtt import properties
 from libs.mqtt.codes import PacketType, ProtocolVersion, ReasonCode
-from libs.mqtt.errors import forbidden, malformed
+from libs.mqtt.errors import ProtocolError, forbidden, malformed
 from libs.mqtt.events import Subscribed, Unsubscribed
 from libs.mqtt.fields import Reader, varint
 from libs.mqtt.limits import Limits
@@ -24,8 +24,9 @@ def subscribe(
     packet_id = _packet_id(reader)
     found = read_properties(reader, PacketType.SUBSCRIBE) if version is _V5 else NONE
     identifier = found.get(properties.SUBSCRIPTION_IDENTIFIER, 0)
-    wanted = []
+    wanted: list[tuple[str, int]] = []
     while reader.left:  # the whole packet first: a malformed one changes nothing
+        _bound(len(wanted), limits)
         topic_filter = reader.text()
         wanted.append((topic_filter, _requested_qos(reader.byte(), topic_filter, version)))
     if not wanted:  # [MQTT-3.8.3-3]
@@ -41,13 +42,16 @@ def subscribe(
     return _answer(0x90, packet_id, version, bytes(answers)), Subscribed(tuple(granted))
 
 
-def unsubscribe(reader: Reader, version: ProtocolVersion, state: SessionState) -> tuple[bytes, Unsubscribed]:
+def unsubscribe(
+    reader: Reader, version: ProtocolVersion, state: SessionState, limits: Limits
+) -> tuple[bytes, Unsubscribed]:
     """Remove filters; UNSUBACK and those that existed."""
     packet_id = _packet_id(reader)
     if version is _V5:
         read_properties(reader, PacketType.UNSUBSCRIBE)
-    wanted = []
+    wanted: list[str] = []
     while reader.left:
+        _bound(len(wanted), limits)
         wanted.append(reader.text())
     if not wanted:  # [MQTT-3.10.3-2]
         raise forbidden("UNSUBSCRIBE has no filter")
@@ -62,6 +66,12 @@ def unsubscribe(reader: Reader, version: ProtocolVersion, state: SessionState) -
     return _answer(0xB0, packet_id, version, bytes(answers) if version is _V5 else b""), Unsubscribed(
         tuple(removed)
     )
+
+
+def _bound(count: int, limits: Limits) -> None:
+    """Refuse a packet of more filters than a session may have: a million of them would stop everybody."""
+    if count >= limits.max_subscriptions:
+        raise ProtocolError(ReasonCode.QUOTA_EXCEEDED, "a packet has more filters than a session may have")
 
 
 def _packet_id(reader: Reader) -> int:
