@@ -30,19 +30,18 @@ class InputBuffer:
         at: Where the next packet begins.
     """
 
-    __slots__ = ("_chunks", "_needed", "_waiting", "at", "data")
+    __slots__ = ("_chunks", "_needed", "at", "data")
 
     def __init__(self) -> None:
         self.data = b""
         self.at = 0
-        self._chunks: list[bytes] | None = None
-        self._waiting = 0
+        self._chunks: bytearray | None = None  # not a list: of small pieces, each would weigh 40 times itself
         self._needed = 0
 
     @property
     def size(self) -> int:
         """How much is not parsed yet."""
-        return len(self.data) - self.at + self._waiting
+        return len(self.data) - self.at + (0 if self._chunks is None else len(self._chunks))
 
     def add(self, data: bytes) -> None:
         if self._chunks is None and self.at >= len(self.data):
@@ -50,17 +49,15 @@ class InputBuffer:
             self.at = 0
             return
         if self._chunks is None:
-            self._chunks = []
-        self._chunks.append(data)
-        self._waiting += len(data)
+            self._chunks = bytearray()
+        self._chunks += data
 
     def gather(self) -> None:
         """Put together what came in pieces, unless the packet it belongs to is still not whole."""
         if self._chunks is not None and self.size >= self._needed:
-            self.data = b"".join([self.data[self.at :], *self._chunks])
+            self.data = b"".join([self.data[self.at :], self._chunks])
             self.at = 0
             self._chunks = None
-            self._waiting = 0
 
     def frame(self, *, largest: int, minimal: bool) -> Frame | None:
         """Find the next packet; None when it is not whole yet.
@@ -102,4 +99,3 @@ class InputBuffer:
         self.data = b""
         self.at = 0
         self._chunks = None
-        self._waiting = 0

@@ -58,6 +58,11 @@ class Sender:
             self._state.keep(packet_id, Kept(kept_for, message), self._limits)
         return self._sent(packet_id, window.add(packet_id, packet, delivery))
 
+    def granted(self, topic: str, qos: int) -> int:
+        """Lower a QoS to 1, and to what the filters that match were granted [MQTT-3.8.4-8]."""
+        grants = self._state.subscriptions.matching(topic)
+        return min(qos, 1, max(grant.qos for grant in grants)) if grants else min(qos, 1)
+
     def show_owner(self, owner: str) -> bytes:
         """Send again, under the same ids, what was kept for this owner [MQTT-4.4.0-1]."""
         mine = [(packet_id, kept) for packet_id, kept in self._state.kept.items() if kept.owner == owner]

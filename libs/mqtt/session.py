@@ -253,6 +253,10 @@ class Session:
         self._write(data or b"")
         return data is not None
 
+    def granted(self, topic: str, qos: int) -> int:
+        """Say with which QoS a message of this topic would go out: no higher than the client asked for."""
+        return qos if self._exchange is None else self._exchange.sender.granted(topic, qos)
+
     def show_owner(self, owner: str) -> None:
         """Send again what was kept for this owner: the connection showed its token (delivery.md rule 27)."""
         if self._exchange is not None and self.connected:

@@ -134,6 +134,7 @@ class BoundedConnection(web.RequestHandler):
         "_refused",
         "_socket",
         "_stall_timer",
+        "on_upgraded_data",
     )
 
     def __init__(self, server: BoundedServer, *, loop: asyncio.AbstractEventLoop, **kwargs: Any) -> None:  # noqa: ANN401 - aiohttp's
@@ -151,6 +152,8 @@ class BoundedConnection(web.RequestHandler):
         self._stall_timer: asyncio.TimerHandle | None = None
         self._malformed = False
         self._gone: asyncio.Future[None] | None = None  # set once the last answer is being given
+        self.on_upgraded_data: Callable[[int], None] | None = None
+        """Told how much a WebSocket brought: none of it is counted here."""
 
     # --- a request's life, told by the server -------------------------------------------------
 
@@ -210,6 +213,10 @@ class BoundedConnection(web.RequestHandler):
             return
         if not data:
             super().data_received(data)
+            return
+        if self.on_upgraded_data is not None:
+            super().data_received(data)
+            self.on_upgraded_data(len(data))
             return
         ahead = self._in_hand and self._body is not None and self._body.is_eof()
         if self._holds_more():

@@ -1,17 +1,16 @@
 """One client: its bytes through :class:`libs.mqtt.Session`, its messages to the use cases.
 
 What carries the bytes (TCP, TLS, WebSocket) is a :class:`Wire`. Reading stops while this client has too
-much in flight, while all of them together hold too much, or while it is asked to leave; the keep-alive
-clock stands still meanwhile (delivery rule 14). Whatever a client does wrong ends this connection and no
+much in flight, while all of them together hold too much, or while it is asked to leave
+(:mod:`services.mqtt_transport.listener.reading`). Whatever a client does wrong ends this connection and no
 other.
 """
 
 import asyncio
-import enum
 import secrets
 import time
 from random import SystemRandom
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
@@ -27,6 +26,8 @@ from libs.mqtt import (
 )
 from services.mqtt_transport import metrics
 from services.mqtt_transport.listener.parts import Parts
+from services.mqtt_transport.listener.reading import Pause, Reading
+from services.mqtt_transport.listener.wire import Wire
 
 QUIET_BYTES: Final = 1024 * 1024
 """Unread output above which answers of QoS 0 are dropped."""
@@ -40,41 +41,8 @@ _LONGEST_ADMISSION_S: Final = 8.0
 _MAX_BOUND_FILTERS: Final = 1_000
 _LINGER_S: Final = 5.0
 """How long a client may take to read the last bytes of a connection that ends."""
-_EARLY_ENOUGH_S: Final = 0.25
 _CHANCE: Final = SystemRandom()
 _log = structlog.get_logger()
-
-
-class Wire(Protocol):
-    """What carries bytes to one client and back."""
-
-    @property
-    def unsent_bytes(self) -> int:
-        """What was written and not yet taken by the client."""
-
-    def write(self, data: bytes) -> None:
-        """Send, sooner or later."""
-
-    def close(self) -> None:
-        """Close when everything written was sent."""
-
-    def abort(self) -> None:
-        """Close now."""
-
-    def pause(self) -> None:
-        """Read no more."""
-
-    def resume(self) -> None:
-        """Read again."""
-
-
-class _Pause(enum.Flag):
-    """Why a client is not read."""
-
-    NONE = 0
-    BUDGET = enum.auto()
-    WINDOW = enum.auto()
-    LEAVING = enum.auto()
 
 
 class Connection:
@@ -85,16 +53,15 @@ class Connection:
         "_closed",
         "_dirty",
         "_in_flight",
+        "_linger_timer",
         "_loop",
         "_partial",
         "_parts",
-        "_paused",
+        "_reading",
         "_repeat_timer",
         "_said_goodbye",
         "_session",
         "_settled",
-        "_timer",
-        "_timer_due",
         "_wire",
         "number",
     )
@@ -106,15 +73,14 @@ class Connection:
         self._parts = parts
         self._loop = asyncio.get_running_loop()
         self._session = Session(parts.limits, now=time.monotonic())
-        self._paused = _Pause.NONE
+        self._reading = Reading(wire, self._session, self._timed_out)
         self._in_flight = 0
         self._partial = 0
         self._closed = False
         self._dirty = False
         self._settled: asyncio.Future[None] | None = None
         self._said_goodbye = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_due = 0.0
+        self._linger_timer: asyncio.TimerHandle | None = None
         self._repeat_timer: asyncio.TimerHandle | None = None
 
     # --- the wire -------------------------------------------------------------------------------
@@ -122,8 +88,8 @@ class Connection:
     def start(self) -> None:
         """Wait for the CONNECT."""
         if not self._parts.intake.enter(self):
-            self._pause(_Pause.BUDGET)
-        self._arm()
+            self._reading.pause(Pause.BUDGET)
+        self._reading.watch()
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sent."""
@@ -132,19 +98,23 @@ class Connection:
         self._session.receive_data(data, now=time.monotonic())
         self._advance()
 
+    def weigh_partial(self) -> None:
+        """Tell the budget how much of an unfinished packet is here."""
+        partial = self._session.buffered_bytes + self._wire.unread_bytes
+        if partial != self._partial and not self._closed:
+            self._partial = partial
+            self._parts.intake.hold_partial(self, partial)
+
     def wire_closed(self) -> None:
         """Forget the client: nothing reaches it any more."""
         if self._closed:
             return
         self._closed = True
-        for timer in (self._timer, self._repeat_timer):
+        self._reading.end()
+        for timer in (self._linger_timer, self._repeat_timer):
             if timer is not None:
                 timer.cancel()
-        if self._paused:
-            metrics.PAUSED.dec()
         parts, session = self._parts, self._session
-        parts.intake.hold_partial(self._partial, 0)
-        self._partial = 0
         parts.intake.leave(self)
         parts.presence.closed(self.number)
         if session.connected or session.client_id:
@@ -156,10 +126,17 @@ class Connection:
 
     def budget_changed(self, *, full: bool) -> None:
         """Stop or go on reading, as the budget of all connections says."""
+        if self._closed:
+            return
         if full:
-            self._pause(_Pause.BUDGET)
+            self._reading.pause(Pause.BUDGET)
         else:
-            self._resume(_Pause.BUDGET)
+            self._reading.resume(Pause.BUDGET)
+
+    def cut_off(self) -> None:
+        """End a client whose unfinished packet is in the way of others."""
+        self._partial = 0
+        self.end(ReasonCode.QUOTA_EXCEEDED)
 
     # --- the use cases --------------------------------------------------------------------------
 
@@ -177,6 +154,7 @@ class Connection:
         if self._closed or self._session.closing:
             metrics.DROPPED.labels("client is gone").inc()
             return False
+        qos = self._session.granted(topic, qos)
         if qos == 0 and self._wire.unsent_bytes > QUIET_BYTES:
             metrics.DROPPED.labels("client does not read").inc()
             return False
@@ -191,12 +169,16 @@ class Connection:
         )
         if not sent:
             metrics.DROPPED.labels("client takes no more").inc()
+        elif qos == 0 and delivery is not None:
+            # The client asked for QoS 0 and will acknowledge nothing: sent is all that can be known.
+            self._parts.pushing.delivered(delivery)
         self._touch()
         return sent
 
     def settle(self, number: int, reason: ReasonCode) -> None:
         """Acknowledge a message."""
-        if not self._closed:
+        # One that was taken over shares its session with its successor: a late PUBREC would be noted there.
+        if not self._closed and not self._session.closing:
             self._session.acknowledge(number, reason)
             self._touch()
 
@@ -218,8 +200,9 @@ class Connection:
             self._touch()
 
     def taken_over(self) -> SessionState | None:
-        """End because the client id has connected again."""
-        state = self._session.state
+        """End because the client id has connected again; a clean session ends with its connection."""
+        session = self._session
+        state = session.state if session.session_expiry_s else None
         self.end(ReasonCode.SESSION_TAKEN_OVER)
         return state
 
@@ -231,8 +214,10 @@ class Connection:
 
     async def leave(self, *, within_s: float) -> None:
         """Stop reading, finish what is in flight, and say goodbye: this process stops (rule 26)."""
-        self._pause(_Pause.LEAVING)
-        if self._in_flight and not self._closed:
+        if self._closed:
+            return
+        self._reading.pause(Pause.LEAVING)
+        if self._in_flight:
             self._settled = self._loop.create_future()
             await asyncio.wait({self._settled}, timeout=within_s)
         self.end(ReasonCode.SERVER_SHUTTING_DOWN)
@@ -265,8 +250,8 @@ class Connection:
                 pass
 
     def _admit(self, received: ConnectReceived) -> None:
-        delay_s = self._parts.pace.delay_s()
-        if delay_s > _LONGEST_ADMISSION_S:
+        delay_s = self._parts.pace.delay_s(at_most_s=_LONGEST_ADMISSION_S)
+        if delay_s is None:
             metrics.CONNECTS.labels("too many").inc()
             self._session.refuse(ReasonCode.SERVER_BUSY)
         elif delay_s > 0:
@@ -293,8 +278,7 @@ class Connection:
 
     def _answer_soon(self, message: PublishReceived) -> None:
         held = len(message.payload) + len(message.topic) + _MESSAGE_OVERHEAD_BYTES
-        self._parts.intake.take(held)
-        self._in_flight += 1
+        self._begin(held)
         self._parts.tasks.spawn(self._answer(message, held), name="answer")
 
     async def _answer(self, message: PublishReceived, held: int) -> None:
@@ -306,9 +290,7 @@ class Connection:
         finally:
             if message.number:
                 self._acknowledge(message.number, reason)
-            self._in_flight -= 1
-            self._parts.intake.give(held)
-            self._touch()
+            self._finish(held)
 
     def _acknowledge(self, number: int, reason: ReasonCode | None) -> None:
         if reason is None:
@@ -318,15 +300,29 @@ class Connection:
 
     def _bind_soon(self, event: Subscribed) -> None:
         filters = [topic_filter for topic_filter, _ in event.filters[:_MAX_BOUND_FILTERS]]
-        self._parts.tasks.spawn(self._bind(filters), name="bind a subscriber")
+        held = sum(len(topic_filter) for topic_filter in filters) + _MESSAGE_OVERHEAD_BYTES
+        self._begin(held)
+        self._parts.tasks.spawn(self._bind(filters, held), name="bind a subscriber")
 
-    async def _bind(self, filters: list[str]) -> None:
-        for topic_filter in filters:
-            if self._closed:
-                return
-            await self._parts.requests.bind_subscriber(self, topic_filter)
+    async def _bind(self, filters: list[str], held: int) -> None:
+        try:
+            for topic_filter in filters:
+                if self._closed:
+                    return
+                await self._parts.requests.bind_subscriber(self, topic_filter)
+        finally:
+            self._finish(held)
 
-    # --- output and timers ----------------------------------------------------------------------
+    def _begin(self, held: int) -> None:
+        self._in_flight += 1
+        self._parts.intake.take(held)
+
+    def _finish(self, held: int) -> None:
+        self._in_flight -= 1
+        self._parts.intake.give(held)
+        self._touch()
+
+    # --- output ---------------------------------------------------------------------------------
 
     def _touch(self) -> None:
         """Write soon, with whatever else happens in this turn of the loop."""
@@ -340,7 +336,7 @@ class Connection:
             return
         if self._settled is not None and not self._in_flight and not self._settled.done():
             self._settled.set_result(None)
-        if self._paused & _Pause.LEAVING:
+        if self._reading.leaving:
             self._flush()
         else:
             self._advance()
@@ -360,7 +356,7 @@ class Connection:
             self._wire.abort()
             return
         self._weigh()
-        self._arm()
+        self._reading.watch()
 
     def _close(self) -> None:
         if self._said_goodbye:
@@ -370,61 +366,18 @@ class Connection:
         metrics.CLOSED.labels(reason).inc()
         _log.info("mqtt_closed", connection=self.number, reason=reason)
         self._wire.close()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(_LINGER_S, self._wire.abort)
+        self._linger_timer = self._loop.call_later(_LINGER_S, self._wire.abort)
 
     def _weigh(self) -> None:
         """Stop or go on reading, as this client's own messages say."""
         session = self._session
         busy = session.blocked or self._in_flight >= self._parts.max_in_flight
         if busy:
-            self._pause(_Pause.WINDOW)
+            self._reading.pause(Pause.WINDOW)
         else:
-            self._resume(_Pause.WINDOW)
-        partial = session.buffered_bytes
-        if partial != self._partial:
-            before, self._partial = self._partial, partial
-            if not self._parts.intake.hold_partial(before, partial):
-                self._session.disconnect(ReasonCode.QUOTA_EXCEEDED)
-                self._flush()
+            self._reading.resume(Pause.WINDOW)
+        self.weigh_partial()
 
-    def _pause(self, why: _Pause) -> None:
-        if self._closed or why in self._paused:
-            return
-        if not self._paused:
-            self._wire.pause()
-            self._session.pause(time.monotonic())
-            metrics.PAUSED.inc()
-        self._paused |= why
-
-    def _resume(self, why: _Pause) -> None:
-        if self._closed or why not in self._paused:
-            return
-        self._paused &= ~why
-        if not self._paused:
-            self._session.resume(time.monotonic())
-            self._wire.resume()
-            metrics.PAUSED.dec()
-
-    def _arm(self) -> None:
-        """See that the session's next timeout is not missed; timers that are early wait on."""
-        due = self._session.next_timeout()
-        if due is None:
-            return
-        if self._timer is not None:
-            if self._timer_due <= due + _EARLY_ENOUGH_S:
-                return
-            self._timer.cancel()
-        self._timer_due = due
-        self._timer = self._loop.call_later(max(0.0, due - time.monotonic()), self._time_out)
-
-    def _time_out(self) -> None:
-        self._timer = None
-        if self._closed:
-            return
-        now = time.monotonic()
-        due = self._session.next_timeout()
-        if due is not None and due <= now:
-            self._session.handle_timeout(now)
-        self._flush()
+    def _timed_out(self) -> None:
+        if not self._closed:
+            self._flush()

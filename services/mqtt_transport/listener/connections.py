@@ -5,8 +5,9 @@ import itertools
 from typing import Final
 
 from services.mqtt_transport import metrics
-from services.mqtt_transport.listener.connection import Connection, Wire
+from services.mqtt_transport.listener.connection import Connection
 from services.mqtt_transport.listener.parts import Parts
+from services.mqtt_transport.listener.wire import Wire
 
 _LAST_BYTES_S: Final = 2.0
 _POLL_S: Final = 0.02

@@ -1,17 +1,18 @@
 """Memory is bounded in bytes: one budget for all connections; above it no socket is read (delivery rule 15).
 
 Two kinds of bytes are held: messages that are being answered, which come free by themselves, and packets of
-which the end has not arrived, which do not. The second kind may fill half of the budget; a client that wants
-more then is cut off, or slow senders could stop everybody for ever.
+which the end has not arrived, which do not. The second kind may fill half of the budget; beyond that whoever
+has sent on one packet for longest is cut off, or slow senders could stop everybody for ever.
 """
 
 import asyncio
-from collections import deque
+from collections import OrderedDict
 from typing import Final, Protocol
 
 _RESUME_AT_ONCE: Final = 32
 """Connections read again in one go: each may bring a quarter of a MiB before it can be stopped."""
 _LOW_WATER: Final = 0.8
+_PARTIAL_SHARE: Final = 0.5
 
 
 class Reader(Protocol):
@@ -19,6 +20,9 @@ class Reader(Protocol):
 
     def budget_changed(self, *, full: bool) -> None:
         """Stop reading, or go on."""
+
+    def cut_off(self) -> None:
+        """End: its unfinished packet is in the way of others. What it held is taken as given back."""
 
 
 class Intake:
@@ -30,8 +34,8 @@ class Intake:
         self._partial_bytes = 0
         self._full = False
         self._reading: dict[Reader, None] = {}
-        self._stopped: deque[Reader] = deque()
-        self._gone: set[Reader] = set()
+        self._stopped: OrderedDict[Reader, None] = OrderedDict()  # longest first, as all of these
+        self._unfinished: OrderedDict[Reader, int] = OrderedDict()
         self._resuming = False
 
     @property
@@ -42,48 +46,63 @@ class Intake:
     @property
     def stopped(self) -> int:
         """How many connections are not read because of this budget."""
-        return len(self._stopped) - len(self._gone)
+        return len(self._stopped)
 
     def enter(self, reader: Reader) -> bool:
         """Count a connection in; returns whether it may read."""
         if self._full:
-            self._stopped.append(reader)
+            self._stopped[reader] = None
         else:
             self._reading[reader] = None
         return not self._full
 
     def leave(self, reader: Reader) -> None:
-        """Count a connection out; what it held is given back by whoever took it."""
-        if reader in self._reading:
-            del self._reading[reader]
-        else:
-            self._gone.add(reader)
+        """Count a connection out; what it takes for messages is given back by whoever took it."""
+        self._reading.pop(reader, None)
+        self._stopped.pop(reader, None)
+        self._hold(reader, 0)
+        self._resume_if_there_is_room()
 
     def take(self, count: int) -> None:
         """Hold more bytes of a message."""
         self._message_bytes += count
-        if not self._full and self.held_bytes >= self._limit_bytes:
-            self._stop()
+        self._stop_if_full()
 
     def give(self, count: int) -> None:
         """Hold fewer."""
         self._message_bytes -= count
         self._resume_if_there_is_room()
 
-    def hold_partial(self, before: int, now: int) -> bool:
-        """Note how much of an unfinished packet is held; False when there is no room for it."""
-        self._partial_bytes += now - before
-        if now <= before:
+    def hold_partial(self, reader: Reader, count: int) -> None:
+        """Note how much of an unfinished packet a connection holds; may cut off this one or another."""
+        before = self._hold(reader, count)
+        if count <= before:
             self._resume_if_there_is_room()
-            return True
-        if not self._full and self.held_bytes >= self._limit_bytes:
-            self._stop()
-        return self._partial_bytes <= self._limit_bytes // 2
+            return
+        while self._partial_bytes > self._limit_bytes * _PARTIAL_SHARE:
+            slowest = next(iter(self._unfinished))
+            self._hold(slowest, 0)
+            slowest.cut_off()
+        self._stop_if_full()
 
-    def _stop(self) -> None:
+    def _hold(self, reader: Reader, count: int) -> int:
+        """Replace what a connection holds; one that holds less than before has finished a packet."""
+        before = self._unfinished.get(reader, 0)
+        self._partial_bytes += count - before
+        if not count:
+            self._unfinished.pop(reader, None)
+            return before
+        self._unfinished[reader] = count
+        if count < before:
+            self._unfinished.move_to_end(reader)
+        return before
+
+    def _stop_if_full(self) -> None:
+        if self._full or self.held_bytes < self._limit_bytes:
+            return
         self._full = True
-        readers, self._reading = list(self._reading), {}
-        self._stopped.extend(readers)
+        readers, self._reading = self._reading, {}
+        self._stopped.update(readers)
         for reader in readers:
             reader.budget_changed(full=True)
 
@@ -103,10 +122,7 @@ class Intake:
         for _ in range(_RESUME_AT_ONCE):
             if self._full or not self._stopped:
                 return
-            reader = self._stopped.popleft()
-            if reader in self._gone:
-                self._gone.discard(reader)
-                continue
+            reader, _nothing = self._stopped.popitem(last=False)
             self._reading[reader] = None
             reader.budget_changed(full=False)
         self._resume_soon()

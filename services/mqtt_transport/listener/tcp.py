@@ -62,6 +62,11 @@ class TcpWire(asyncio.Protocol):
         """What the socket has not taken yet."""
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
+    @property
+    def unread_bytes(self) -> int:
+        """Nothing: bytes are handed on as they come."""
+        return 0
+
     def write(self, data: bytes) -> None:
         """Send."""
         if self._transport is not None and not self._transport.is_closing():

@@ -1,7 +1,7 @@
 """MQTT over WebSocket (MQTT 5.0 section 6): ``/mqtt``, and Kaa's ``/ws``.
 
 aiohttp speaks HTTP and WebSocket; its connections have the limits of every listener of ours. A client that
-is not to be read is not asked for its next message, and aiohttp stops reading the socket by itself.
+is not to be read is not asked for its next message, nor is its socket read.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from typing import Final
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from libs.process.complaints import as_response, plain_complaint
+from libs.process.http_connections import BoundedConnection
 from services.mqtt_transport import metrics
 from services.mqtt_transport.listener.connection import Connection
 from services.mqtt_transport.listener.connections import Connections
@@ -20,7 +21,8 @@ from services.mqtt_transport.listener.parts import Parts
 PATHS: Final = frozenset({"/mqtt", "/ws"})
 _PROTOCOLS: Final = ("mqtt", "mqttv3.1")
 _CLOSE_S: Final = 2.0
-_FRAME_OVERHEAD_BYTES: Final = 64 * 1024
+_SEVERAL_PACKETS_BYTES: Final = 64 * 1024
+_FRAME_HEAD_BYTES: Final = 14
 
 
 class WebSocketWire:
@@ -32,7 +34,8 @@ class WebSocketWire:
         self._unsent: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._more = asyncio.Event()
-        self._closing = False
+        self._unread_bytes = 0
+        self.closing = False
         self.readable = asyncio.Event()
         self.readable.set()
 
@@ -43,6 +46,19 @@ class WebSocketWire:
         buffered = 0 if transport is None else transport.get_write_buffer_size()
         return self._waiting_bytes + buffered
 
+    @property
+    def unread_bytes(self) -> int:
+        """What arrived of a message that is not whole yet; while paused, whole ones may wait as well."""
+        return self._unread_bytes if self.readable.is_set() else 0
+
+    def arrived(self, count: int) -> None:
+        """Count what the socket brought."""
+        self._unread_bytes += count
+
+    def taken(self, count: int) -> None:
+        """Count what came out as a message."""
+        self._unread_bytes = max(0, self._unread_bytes - count - _FRAME_HEAD_BYTES)
+
     def write(self, data: bytes) -> None:
         """Send, in order."""
         self._unsent.append(data)
@@ -51,23 +67,31 @@ class WebSocketWire:
 
     def close(self) -> None:
         """Close when everything was sent."""
-        self._closing = True
+        self.closing = True
         self._more.set()
+        self.readable.set()
 
     def abort(self) -> None:
         """Close now."""
-        self._closing = True
+        self.closing = True
         self._more.set()
+        self.readable.set()
         if self._request.transport is not None:
             self._request.transport.abort()
 
     def pause(self) -> None:
-        """Ask for no more messages."""
+        """Ask for no more messages, and read no more: aiohttp would go on for 64 KiB."""
         self.readable.clear()
+        transport = self._request.transport
+        if transport is not None and not transport.is_closing():
+            transport.pause_reading()
 
     def resume(self) -> None:
         """Ask for messages again."""
         self.readable.set()
+        transport = self._request.transport
+        if transport is not None and not transport.is_closing():
+            transport.resume_reading()
 
     async def send_all(self) -> None:
         """Send what is written until the end, then close."""
@@ -77,7 +101,7 @@ class WebSocketWire:
                 self._unsent.clear()
                 await self._socket.send_bytes(data)
                 self._waiting_bytes -= len(data)
-            if self._closing:
+            if self.closing:
                 await self._socket.close()
                 return
             self._more.clear()
@@ -91,7 +115,7 @@ class WebSocketListener:
         self._name = name
         self._connections = connections
         self._parts = parts
-        self._max_message_bytes = parts.limits.maximum_packet_size + _FRAME_OVERHEAD_BYTES
+        self._max_message_bytes = parts.limits.maximum_packet_size + _SEVERAL_PACKETS_BYTES
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request: speak MQTT until either side ends it."""
@@ -112,6 +136,14 @@ class WebSocketListener:
             await socket.close(code=WSCloseCode.TRY_AGAIN_LATER)
             return socket
         metrics.CONNECTIONS.labels(self._name).inc()
+
+        def on_data(count: int) -> None:
+            wire.arrived(count)
+            connection.weigh_partial()
+
+        bounds = request.protocol
+        assert isinstance(bounds, BoundedConnection)  # noqa: S101 - as served by app.py; for the type checker
+        bounds.on_upgraded_data = on_data
         sending = asyncio.get_running_loop().create_task(wire.send_all(), name="websocket output")
         try:
             connection.start()
@@ -119,6 +151,7 @@ class WebSocketListener:
         finally:
             metrics.CONNECTIONS.labels(self._name).dec()
             self._connections.closed(connection)
+            bounds.on_upgraded_data = None
             wire.close()
             await asyncio.wait({sending}, timeout=_CLOSE_S)
             sending.cancel()
@@ -126,9 +159,10 @@ class WebSocketListener:
         return socket
 
     async def _read(self, socket: web.WebSocketResponse, wire: WebSocketWire, connection: Connection) -> None:
-        while True:
+        while not wire.closing:
             message = await socket.receive()
             if message.type is WSMsgType.BINARY:
+                wire.taken(len(message.data))
                 connection.data_received(message.data)
                 await wire.readable.wait()
             elif message.type is WSMsgType.TEXT:

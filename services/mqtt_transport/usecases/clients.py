@@ -64,8 +64,12 @@ class Pace:
         self._clock = clock
         self._next_at = clock()
 
-    def delay_s(self) -> float:
-        """Take the next place; returns how long to wait for it."""
+    def delay_s(self, *, at_most_s: float) -> float | None:
+        """Take the next place and return how long to wait for it; None, and no place, if that is too long."""
         now = self._clock()
-        self._next_at = max(self._next_at, now - self._slack_s) + self._interval_s
-        return max(0.0, self._next_at - now)
+        next_at = max(self._next_at, now - self._slack_s) + self._interval_s
+        delay_s = max(0.0, next_at - now)
+        if delay_s > at_most_s:
+            return None
+        self._next_at = next_at
+        return delay_s
