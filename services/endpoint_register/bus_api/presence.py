@@ -15,7 +15,7 @@ from services.endpoint_register.domain.connectivity import Statement, is_generat
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases import presence, reporting
 
-BATCH: Final = 64
+BATCH: Final = 32
 """Events taken in together: each may name a thousand endpoints, and one alone names few."""
 
 _MS_IN_S: Final = 1000

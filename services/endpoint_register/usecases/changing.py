@@ -49,6 +49,17 @@ async def find_ready(endpoint_id: EndpointId, *, parts: Parts, metadata: bool = 
     return _seen(await parts.endpoints.find(endpoint_id, metadata=metadata), endpoint_id)
 
 
+def same_incarnation(now: Endpoint, meant: Endpoint) -> Endpoint:
+    """Give the endpoint that was meant, as it is now.
+
+    Raises:
+        NotFoundError: It is gone, and another one has its id, perhaps in another application.
+    """
+    if now.incarnation != meant.incarnation:
+        raise NotFoundError(f"there is no endpoint {meant.id[:64]!a} any more")
+    return now
+
+
 class _Standing:
     """A change in line, and what became of it."""
 

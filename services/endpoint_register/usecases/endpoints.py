@@ -32,7 +32,7 @@ from libs.contracts.ids import (
 from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.domain.metadata import Metadata, check_metadata
 from services.endpoint_register.ports import Parts
-from services.endpoint_register.usecases.changing import find_ready
+from services.endpoint_register.usecases.changing import find_ready, same_incarnation
 from services.endpoint_register.usecases.enlisting import enlist
 from services.endpoint_register.usecases.removing import discard
 from services.endpoint_register.usecases.scope import application_named_in, check_open
@@ -121,24 +121,23 @@ async def put_endpoint_version(cmd: PutEndpointVersion, *, parts: Parts) -> Endp
     if application != endpoint.application:
         raise BadRequestError(f"the endpoint belongs to application {endpoint.application}")
     await check_open(target, parts=parts)
-    moved = await _move(endpoint.id, target, cmd.correlation_id, parts)
+    moved = await _move(endpoint, target, cmd.correlation_id, parts)
     try:
         await check_open(target, parts=parts)  # again, as in create_endpoint
     except (ConflictError, NotFoundError):
-        await _move(endpoint.id, endpoint.version, cmd.correlation_id, parts)
+        await _move(endpoint, endpoint.version, cmd.correlation_id, parts)
         raise
     return moved
 
 
-async def _move(
-    endpoint_id: EndpointId, target: AppVersionName, correlation_id: str, parts: Parts
-) -> Endpoint:
-    def change(before: Endpoint) -> Endpoint | None:
+async def _move(endpoint: Endpoint, target: AppVersionName, correlation_id: str, parts: Parts) -> Endpoint:
+    def change(now: Endpoint) -> Endpoint | None:
+        before = same_incarnation(now, endpoint)
         if before.version == target:
             return None
         return before.moved(target, at=parts.clock.now(), correlation_id=correlation_id)
 
-    moved = await parts.changing.change(endpoint_id, change)
+    moved = await parts.changing.change(endpoint.id, change)
     await enlist(moved, endpoints=parts.endpoints, listing=parts.listing)
     return moved
 

@@ -11,6 +11,7 @@ from libs.contracts.errors import NotFoundError, UnavailableError
 from libs.contracts.ids import EndpointId
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.ports import Parts
+from services.endpoint_register.usecases.changing import same_incarnation
 
 _PUBLISH_S = 3.0
 _SEEN = frozenset({EndpointState.READY, EndpointState.DELETING})
@@ -42,7 +43,7 @@ async def remove_endpoint(endpoint: Endpoint, *, correlation_id: str, parts: Par
         return
     if endpoint.state is EndpointState.READY:
         endpoint = await parts.changing.change(
-            endpoint.id, lambda before: _same(before, endpoint).deleted(correlation_id=correlation_id)
+            endpoint.id, lambda now: same_incarnation(now, endpoint).deleted(correlation_id=correlation_id)
         )
     await parts.credentials.delete_tokens(endpoint)
     await parts.listing.drop(endpoint.id, incarnation=endpoint.incarnation)
@@ -54,13 +55,6 @@ async def remove_endpoint(endpoint: Endpoint, *, correlation_id: str, parts: Par
     if endpoint.tellable != endpoint.outbox:
         raise UnavailableError("the endpoint is hidden; a replica of a newer release finishes its removal")
     await parts.endpoints.remove(endpoint)
-
-
-def _same(now: Endpoint, meant: Endpoint) -> Endpoint:
-    """Remove nobody who took the id after the one that was meant, perhaps in another application."""
-    if now.incarnation != meant.incarnation:
-        raise NotFoundError(f"there is no endpoint {meant.id[:64]!a} any more")
-    return now
 
 
 async def discard(endpoint: Endpoint, *, parts: Parts) -> None:

@@ -1,5 +1,7 @@
 """Reading and moving endpoints; limits of API keys."""
 
+from dataclasses import replace
+
 import pytest
 
 from libs.contracts.applications import (
@@ -28,6 +30,7 @@ from libs.contracts.errors import (
     NotFoundError,
     UnprocessableError,
 )
+from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.lifecycle import AppVersionUpdatedEvent
 from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.usecases import endpoints, listing, metadata
@@ -59,6 +62,31 @@ async def test_an_endpoint_moves_within_its_application(grove: World) -> None:
         ListEndpoints(application_version_name="olives-v2", sort="endpointId"), parts=grove.parts
     )
     assert [endpoint.id for endpoint in found] == ["a", "c"]
+
+
+async def test_an_endpoint_that_took_the_id_meanwhile_is_not_moved_into_another_application(
+    grove: World,
+) -> None:
+    meant = grove.endpoints.kept[EndpointId("a")]
+
+    def begin_again(_: Endpoint) -> None:
+        grove.endpoints.before_replace = lambda _endpoint: None
+        other = replace(
+            meant,
+            application=ApplicationName("figs"),
+            version=AppVersionName("figs-v1"),
+            incarnation="another",
+        )
+        grove.endpoints.kept[meant.id] = other
+
+    grove.endpoints.before_replace = begin_again
+
+    with pytest.raises(NotFoundError):
+        await endpoints.put_endpoint_version(
+            PutEndpointVersion(endpoint_id="a", body=AppVersionRef("olives-v2")), parts=grove.parts
+        )
+
+    assert grove.endpoints.kept[meant.id].version == "figs-v1"
 
 
 async def test_moving_to_where_it_is_changes_nothing(grove: World) -> None:
