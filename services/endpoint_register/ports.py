@@ -135,11 +135,11 @@ class ConnectivityRepository(Protocol):
     async def forget_older(self, statements: Sequence[Statement]) -> None:
         """Drop records older than statements about endpoints that do not exist."""
 
-    def end(self, run_id: str) -> AsyncIterator[int]:
-        """End everything a process holds, in steps; says how many each of them ended."""
+    def held(self, run_id: str) -> AsyncIterator[list[Connectivity]]:
+        """What a process holds, in parts."""
 
-    def ended(self, run_id: str) -> AsyncIterator[list[Connectivity]]:
-        """What was ended for a process and not heard since, in parts."""
+    async def end(self, records: Sequence[Connectivity]) -> None:
+        """End these very bindings; whoever was bound anew stays so."""
 
     async def holds_any(self, run_id: str) -> bool:
         """Whether it holds anything."""
@@ -150,6 +150,9 @@ class RunRepository(Protocol):
 
     async def all(self) -> list[Run]:
         """All of them."""
+
+    async def ending(self) -> set[str]:
+        """Those that are being ended: nobody is connected to them any more."""
 
     async def find(self, run_id: str) -> Run | None:
         """One."""

@@ -41,15 +41,8 @@ class Kept:
     async def of(self, endpoint_id: str = TREE) -> Connectivity | None:
         return (await self.connectivity.find_many([EndpointId(endpoint_id)])).get(EndpointId(endpoint_id))
 
-    async def end(self, run_id: str) -> int:
-        return sum([ended async for ended in self.connectivity.end(run_id)])
-
-    async def ended(self, run_id: str) -> dict[str, str]:
-        return {
-            each.endpoint_id: each.generation
-            async for part in self.connectivity.ended(run_id)
-            for each in part
-        }
+    async def held(self, run_id: str) -> list[Connectivity]:
+        return [each async for part in self.connectivity.held(run_id) for each in part]
 
 
 @pytest.fixture(scope="module")
@@ -224,11 +217,11 @@ async def test_everything_a_process_holds_is_ended_and_nothing_else(kept: Kept) 
     await kept.connectivity.apply([known(replace(disconnected(3, of=1), endpoint_id=each)) for each in over])
     left = set(trees) - set(moved) - set(over)
 
-    count = await kept.end("one")
+    held = await kept.held("one")
+    await kept.connectivity.end(held)
 
-    assert count == len(left)
-    assert await kept.ended("one") == dict.fromkeys(left, place(1))
-    assert await kept.end("one") == 0
+    assert {each.endpoint_id: each.generation for each in held} == dict.fromkeys(left, place(1))
+    assert await kept.held("one") == []
     assert not await kept.connectivity.holds_any("one")
     assert await kept.connectivity.holds_any("one1")
     records = await kept.connectivity.find_many(trees)
@@ -236,16 +229,16 @@ async def test_everything_a_process_holds_is_ended_and_nothing_else(kept: Kept) 
     assert all(records[each].last_seen is not None for each in trees)
 
 
-async def test_what_was_ended_and_is_bound_anew_is_not_told(kept: Kept) -> None:
+async def test_what_is_bound_anew_is_not_ended(kept: Kept) -> None:
     await kept.apply(connected(1))
-    await kept.end("one")
+    held = await kept.held("one")
 
     await kept.apply(connected(9, of=1))
+    await kept.connectivity.end(held)
 
     record = await kept.of()
     assert record is not None
     assert record.connected
-    assert await kept.ended("one") == {}
 
 
 async def test_ending_is_no_statement(kept: Kept) -> None:
@@ -253,10 +246,10 @@ async def test_ending_is_no_statement(kept: Kept) -> None:
     before = await kept.of()
     assert before is not None
 
-    await kept.end("one")
+    await kept.connectivity.end([before])
     await kept.apply(connected(1))
 
-    assert await kept.of() == replace(before, connected=False, run_id="", since=None)
+    assert await kept.of() == before.ended()
 
 
 async def test_a_process_is_known_once_and_changed_by_its_stamp(kept: Kept) -> None:
@@ -271,6 +264,7 @@ async def test_a_process_is_known_once_and_changed_by_its_stamp(kept: Kept) -> N
     await kept.runs.remove(first)
 
     assert await kept.runs.all() == [second]
+    assert await kept.runs.ending() == {"one"}
     await kept.runs.remove(second)
     assert await kept.runs.find("one") is None
     assert await kept.runs.all() == []

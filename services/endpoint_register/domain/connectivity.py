@@ -114,6 +114,10 @@ class Connectivity:
         """Whether it is connected or was heard a short while ago."""
         return self.connected or (self.last_seen is not None and now - self.last_seen <= within)
 
+    def ended(self) -> "Connectivity":
+        """Give it as it is when the process that holds it is gone."""
+        return replace(self, connected=False, run_id="", since=None)
+
     def continues(self, statement: Statement) -> bool:
         """Whether it already holds the very binding that is said again."""
         return (

@@ -2,11 +2,10 @@
 
 A record is changed by one conditional upsert on ``_id`` and ``key``: where a higher key stands, the
 insert that would follow collides with it, and that is the answer. ``holder`` is ``<run id>/<bucket>`` while
-connected, ``!<run id>/<bucket>`` when that was ended for a dead process, else empty. Its one index finds
-both, and the buckets keep statements small: 10,000 endpoints in one statement took the embedded store 2.4 s.
-It also answers ``$in`` of a thousand ids eight times slower than sixteen of 64, and carries out a thousand
-upserts of one bulk in a second, so that under load they would take longer than a statement may. What a
-batch had written when it failed costs its repetition a read and no write.
+connected, else empty: its one index finds what a process holds, in parts. The embedded store answers ``$in``
+of a thousand ids eight times slower than sixteen of 64, and carries out a thousand upserts of one bulk in
+a second, so that under load they would take longer than a statement may. What a batch had written when
+it failed costs its repetition a read and no write.
 """
 
 import zlib
@@ -92,21 +91,26 @@ class MongoConnectivityRepository:
             DeleteOne({"_id": each.endpoint_id, "key": {"$lt": each.key}}) for each in statements
         )
 
-    async def end(self, run_id: str) -> AsyncIterator[int]:
-        """End everything a process holds, in steps."""
+    async def held(self, run_id: str) -> AsyncIterator[list[Connectivity]]:
+        """What a process holds, in parts."""
         for bucket in range(_BUCKETS):
             with store_errors():
-                result = await self._collection.update_many(
-                    {"holder": _held(run_id, bucket)}, {"$set": {"holder": _ended(run_id, bucket)}}
-                )
-            yield result.modified_count
-
-    async def ended(self, run_id: str) -> AsyncIterator[list[Connectivity]]:
-        """What was ended for a process and not heard since, in parts."""
-        for bucket in range(_BUCKETS):
-            with store_errors():
-                documents = await self._collection.find({"holder": _ended(run_id, bucket)}).to_list()
+                documents = await self._collection.find({"holder": _held(run_id, bucket)}).to_list()
             yield [_from_document(each) for each in documents]
+
+    async def end(self, records: Sequence[Connectivity]) -> None:
+        """End these very bindings; whoever was bound anew stays so."""
+        await self._write(
+            UpdateOne(
+                {
+                    "_id": each.endpoint_id,
+                    "key": each.key,
+                    "holder": _held(each.run_id, _bucket(each.endpoint_id)),
+                },
+                {"$set": {"holder": ""}},
+            )
+            for each in records
+        )
 
     async def holds_any(self, run_id: str) -> bool:
         """Whether it holds anything."""
@@ -150,6 +154,14 @@ class MongoRunRepository:
             documents = await self._collection.find({}, limit=_MAX_RUNS).to_list()
         return [_run(each) for each in documents]
 
+    async def ending(self) -> set[str]:
+        """Those that are being ended."""
+        with store_errors():
+            documents = await self._collection.find(
+                {"state": RunState.ENDING.value}, {"_id": 1}, limit=_MAX_RUNS
+            ).to_list()
+        return {str(each["_id"]) for each in documents}
+
     async def find(self, run_id: str) -> Run | None:
         """One."""
         with store_errors():
@@ -182,10 +194,6 @@ def _bucket(endpoint_id: EndpointId) -> int:
 
 def _held(run_id: str, bucket: int) -> str:
     return f"{run_id}/{bucket:02}"
-
-
-def _ended(run_id: str, bucket: int) -> str:
-    return f"!{run_id}/{bucket:02}"
 
 
 def _stated(known: Known) -> UpdateOne:
@@ -231,7 +239,7 @@ def _seen(record: Connectivity | None, sighting: Sighting) -> UpdateOne:
 
 def _from_document(document: Mapping[str, Any]) -> Connectivity:
     holder: str = document["holder"]
-    connected = bool(holder) and not holder.startswith("!")
+    connected = bool(holder)
     return Connectivity(
         endpoint_id=EndpointId(document["_id"]),
         incarnation=document["incarnation"],

@@ -3,14 +3,18 @@
 Every replica watches every transport: one whose stamp did not change for some time of uninterrupted
 watching is silent. Only our own monotonic clock judges, and a watch that was interrupted - by a start, a
 cut of NATS, a store that did not answer, a pause of this process - begins anew, because then nobody may
-have been there to be told. Whoever marks a silent transport first ends what it held, tells everybody
-and forgets it; should that one die meanwhile, its mark falls silent as well and another goes on.
+have been there to be told. Whoever marks a silent transport first tells everybody whom it held, writes
+that down for each and forgets it; should that one die meanwhile, its mark falls silent as well and
+another goes on.
+
+The mark alone makes all of them offline for readers, and they are told before they are written: the
+embedded store needs a millisecond for each. An event names generations, so it ends nothing that began later.
 """
 
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -24,7 +28,12 @@ from services.endpoint_register.ports import Parts
 
 _PUBLISH_S: Final = 10.0
 _TOUCH_EVERY_S: Final = 1.0
-_LOOKS_MISSED: Final = 8
+_TOGETHER: Final = 128
+_ROUNDS: Final = 3
+"""Of looking for what was bound meanwhile; what is bound after that is watched anew."""
+
+_SHORT_OF_SILENCE: Final = 0.25
+"""Part of the silence that a look may come late: in the rest of it a transport speaks several times."""
 
 _log = structlog.get_logger()
 
@@ -76,8 +85,10 @@ class SilenceWatch:
         Raises:
             GroveError: The store is away, or nobody could be told; it is done later.
         """
-        if self._now() - self._looked_at > max(1.0, _LOOKS_MISSED * self._patience.every_s):
+        gap_s = self._now() - self._looked_at
+        if gap_s > self._patience.silent_after_s * _SHORT_OF_SILENCE:
             self.forget()
+            _log.warning("presence.watch_interrupted", reason="it paused", gap_s=round(gap_s, 1))
         runs = await self._parts.runs.all()
         now = self._looked_at = self._now()
         self._watched = {run.run_id: self._since(run, now) for run in runs}
@@ -99,8 +110,13 @@ class SilenceWatch:
         ending = _Ending(self._parts, run, now=self._now)
         if not await ending.claim():
             return
-        bindings = await ending.end_all()
-        await ending.tell_all()
+        bindings = 0
+        for _ in range(_ROUNDS):
+            held = await ending.tell_all()
+            if not held:
+                break
+            await ending.end(held)
+            bindings += len(held)
         await ending.forget()
         metrics.GIVEN_UP.inc(bindings)
         metrics.GIVING_UP.observe(self._now() - began)
@@ -122,23 +138,20 @@ class _Ending:
         """Mark it; False when it has come back, or somebody else was faster."""
         return await self._touch()
 
-    async def end_all(self) -> int:
-        bindings = 0
-        async for ended in self._parts.connectivity.end(self._run.run_id):
-            bindings += ended
-            await self._say_busy()
-        return bindings
+    async def tell_all(self) -> list[Connectivity]:
+        """Tell whom it holds, and return them."""
+        held: list[Connectivity] = []
+        async for part in self._parts.connectivity.held(self._run.run_id):
+            held += part
+        for start in range(0, len(held), MAX_ENDPOINTS):
+            await self._tell(held[start : start + MAX_ENDPOINTS])
+        return held
 
-    async def tell_all(self) -> None:
-        """Tell whom it held: those who were bound anew meanwhile are not among them any more."""
-        waiting: list[Connectivity] = []
-        async for part in self._parts.connectivity.ended(self._run.run_id):
-            waiting += part
-            while len(waiting) >= MAX_ENDPOINTS:
-                await self._tell(waiting[:MAX_ENDPOINTS])
-                del waiting[:MAX_ENDPOINTS]
-        if waiting:
-            await self._tell(waiting)
+    async def end(self, held: Sequence[Connectivity]) -> None:
+        """Write down that these very bindings are over."""
+        for start in range(0, len(held), _TOGETHER):
+            await self._parts.connectivity.end(held[start : start + _TOGETHER])
+            await self._say_busy()
 
     async def forget(self) -> None:
         """Forget it, and know it again should something have been bound to it meanwhile."""
@@ -147,7 +160,7 @@ class _Ending:
             stamp = self._parts.entropy.attempt()
             await self._parts.runs.add(Run(run_id=self._run.run_id, state=RunState.OWING, stamp=stamp))
 
-    async def _tell(self, records: Iterable[Connectivity]) -> None:
+    async def _tell(self, records: Sequence[Connectivity]) -> None:
         event = DisconnectedEvent(
             endpoints={each.endpoint_id: each.version or "" for each in records},
             run_id=self._run.run_id,

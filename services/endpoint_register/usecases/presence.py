@@ -53,8 +53,13 @@ async def take_in(statements: Sequence[Statement], *, parts: Parts) -> None:
 async def connectivity_of(endpoints: Sequence[Endpoint], *, parts: Parts) -> dict[EndpointId, Connectivity]:
     """Find what is known of the connections of these very endpoints."""
     records = await parts.connectivity.find_many([endpoint.id for endpoint in endpoints])
+    gone = await parts.runs.ending()  # writing that down takes a moment for each endpoint
     incarnations = {endpoint.id: endpoint.incarnation for endpoint in endpoints}
-    return {key: each for key, each in records.items() if each.incarnation == incarnations[key]}
+    return {
+        key: each.ended() if each.run_id in gone else each
+        for key, each in records.items()
+        if each.incarnation == incarnations[key]
+    }
 
 
 async def ready_of(endpoint_ids: Sequence[EndpointId], *, parts: Parts) -> dict[EndpointId, Endpoint]:

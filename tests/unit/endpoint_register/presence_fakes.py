@@ -9,6 +9,7 @@ from services.endpoint_register.domain.connectivity import (
     Connectivity,
     Known,
     Run,
+    RunState,
     Sighting,
     Statement,
     applied,
@@ -21,13 +22,13 @@ async def nothing() -> None:
 
 
 class InMemoryConnectivityRepository:
-    """Ends what a process holds in two steps; ``before_step`` lets others in between."""
+    """Shows what a process holds in two steps; ``before_step`` lets others in between."""
 
     def __init__(self) -> None:
         self.kept: dict[EndpointId, Connectivity] = {}
-        self.of_ended: dict[EndpointId, tuple[str, str]] = {}
         self.before_step: Callable[[], Awaitable[None]] = nothing
         self.failure: GroveError | None = None
+        self.ending_failure: GroveError | None = None
         self.writes = 0
 
     async def find_many(self, endpoint_ids: Sequence[EndpointId]) -> dict[EndpointId, Connectivity]:
@@ -67,27 +68,24 @@ class InMemoryConnectivityRepository:
             if kept is not None and kept.key < each.key:
                 del self.kept[each.endpoint_id]
 
-    async def end(self, run_id: str) -> AsyncIterator[int]:
+    async def held(self, run_id: str) -> AsyncIterator[list[Connectivity]]:
+        self._check()
         for odd in (False, True):
             await self.before_step()
-            self._check()
-            held = [
+            yield [
                 each
                 for each in self.kept.values()
                 if each.run_id == run_id and (len(each.endpoint_id) % 2) == odd
             ]
-            for each in held:
-                self._keep(replace(each, connected=False, run_id="", since=None))
-                self.of_ended[each.endpoint_id] = (run_id, each.key)
-            yield len(held)
 
-    async def ended(self, run_id: str) -> AsyncIterator[list[Connectivity]]:
-        self._check()
-        yield [
-            each
-            for each in self.kept.values()
-            if not each.connected and self.of_ended.get(each.endpoint_id) == (run_id, each.key)
-        ]
+    async def end(self, records: Sequence[Connectivity]) -> None:
+        await self.before_step()
+        if self.ending_failure is not None:
+            raise self.ending_failure
+        for each in records:
+            kept = self.kept.get(each.endpoint_id)
+            if kept is not None and (kept.key, kept.run_id) == (each.key, each.run_id):
+                self._keep(kept.ended())
 
     async def holds_any(self, run_id: str) -> bool:
         self._check()
@@ -111,6 +109,9 @@ class InMemoryRunRepository:
         if self.failure is not None:
             raise self.failure
         return list(self.kept.values())
+
+    async def ending(self) -> set[str]:
+        return {each.run_id for each in self.kept.values() if each.state is RunState.ENDING}
 
     async def find(self, run_id: str) -> Run | None:
         return self.kept.get(run_id)

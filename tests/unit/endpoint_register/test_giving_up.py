@@ -1,6 +1,7 @@
 """What a silent transport held is ended and told; nobody who may live is."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,9 @@ from libs.contracts.errors import UnavailableError
 from libs.contracts.ids import EndpointId
 from services.endpoint_register.domain.connectivity import RunState
 from services.endpoint_register.usecases.giving_up import Patience, SilenceWatch
+from services.endpoint_register.usecases.presence import connectivity_of
 from services.endpoint_register.usecases.reporting import report_alive
+from tests.unit.endpoint_register.conftest import NewTwin
 from tests.unit.endpoint_register.fakes import World
 from tests.unit.endpoint_register.test_connectivity import connected, known, place
 
@@ -135,12 +138,13 @@ async def test_two_replicas_end_it_once(watched: Watched) -> None:
 @pytest.mark.parametrize("where", ["ending", "telling"])
 async def test_what_one_replica_did_not_finish_another_does(watched: Watched, where: str) -> None:
     world = watched.world
-    failing = world.connectivity if where == "ending" else world.events
-    failing.failure = UnavailableError("away")
+    failing: Any = world.connectivity if where == "ending" else world.events
+    attribute = "ending_failure" if where == "ending" else "failure"
+    setattr(failing, attribute, UnavailableError("away"))
     with pytest.raises(UnavailableError):
         await watched.pass_s(21)
     assert world.runs.kept["one"].state is RunState.ENDING
-    failing.failure = None
+    setattr(failing, attribute, None)
     heir = watched.another()
 
     await watched.pass_s(11, heir)
@@ -150,25 +154,35 @@ async def test_what_one_replica_did_not_finish_another_does(watched: Watched, wh
     assert world.runs.kept == {}
 
 
-async def test_what_is_bound_while_it_ends_is_watched_again(watched: Watched) -> None:
-    world, late = watched.world, EndpointId("late")
+async def test_the_mark_alone_makes_them_offline_for_readers(watched: Watched, new_twin: NewTwin) -> None:
+    world = watched.world
+    twin = await new_twin()
+    await watched.bind(twin.id)
+    world.connectivity.ending_failure = UnavailableError("away")
+    bound = world.connectivity.kept[twin.id]
+    world.connectivity.kept[twin.id] = replace(bound, incarnation=twin.incarnation)
 
-    async def bind_late() -> None:
-        if late not in world.connectivity.kept:
+    with pytest.raises(UnavailableError):
+        await watched.pass_s(21)
+
+    shown = await connectivity_of([twin], parts=world.parts)
+    assert world.connectivity.kept[twin.id].connected
+    assert (shown[twin.id].connected, shown[twin.id].since) == (False, None)
+
+
+async def test_what_is_bound_while_it_ends_is_told_as_well_or_watched_again(watched: Watched) -> None:
+    world, late = watched.world, iter(["late1", "late22", "late3", "late44", "late5"])
+
+    async def bind_one() -> None:
+        for name in late:
+            await watched.bind(name, at=2)
             return
-        await watched.bind("late", at=2)
 
-    await watched.bind("late")
-    world.connectivity.before_step = bind_late
-    await watched.pass_s(21)
-    after = watched.online()
-    world.connectivity.before_step = _nothing
-    if after:
-        assert world.runs.kept["one"].state is RunState.OWING
-
-    await watched.pass_s(21)
+    world.connectivity.before_step = bind_one
+    await watched.pass_s(45)
 
     assert watched.online() == set()
+    assert watched.told().keys() >= {"tree", "bush2", "late1", "late22", "late3", "late44", "late5"}
 
 
 async def test_one_that_returns_is_asked_to_say_again_whom_it_holds(watched: Watched) -> None:
@@ -197,7 +211,3 @@ async def test_the_root_task_outlives_a_store_that_is_away(watched: Watched) -> 
         await watched.watch.look()
     watched.world.runs.failure = None
     await watched.watch.look()
-
-
-async def _nothing() -> None:
-    """Happen, and change nothing."""
