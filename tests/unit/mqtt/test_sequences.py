@@ -280,7 +280,7 @@ def test_any_sequence_of_client_and_owner_keeps_to_the_model(machine: type[Conve
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=700, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=700, stateful_step_count=16, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
 
