@@ -1,9 +1,9 @@
 """PUBLISH of the client: the hot path of the product, twice.
 
-:meth:`PublishReader.run` is one loop over the buffer that takes the usual message (QoS 1, no flags, no
+:meth:`PublishReader.run` has one loop over the buffer for each usual message (QoS 1 or 0, no flags, no
 properties, a topic seen before, below 16 KiB) and stops at the first that is anything else;
-:meth:`PublishReader.read` takes any message and names what is wrong with it. The loop accepts nothing that
-``read`` would refuse, so it may be left out without changing a single event.
+:meth:`PublishReader.read` takes any message and names what is wrong with it. The loops accept nothing that
+``read`` would refuse, so they may be left out without changing a single event; a test holds that.
 """
 
 from libs.mqtt import properties
@@ -18,9 +18,10 @@ from libs.mqtt.topics import is_valid_name
 
 _V5 = ProtocolVersion.MQTT_5
 _RETAIN, _QOS_SHIFT, _QOS, _DUP = 0x01, 1, 0x03, 0x08
-_USUAL = 0x32
+_USUAL, _USUAL_QOS_0 = 0x32, 0x30
 _AT_LEAST_ONCE, _EXACTLY_ONCE = 1, 2
 _SHORTEST = 7  # head, length, topic's length and one byte, packet id
+_SHORTEST_QOS_0 = 5
 _LONGEST_BYTE = 127
 
 # A device has a handful of topics; one that has more pays for decoding and validating them again.
@@ -52,10 +53,21 @@ class PublishReader:
             return window - line.quota_used
         return min(window - line.unacknowledged, _LINE_FACTOR * window - len(line.entries))
 
-    def run(  # noqa: C901 - one flat loop: a call for each message would cost a third of the speed
+    def run(self, data: bytes, at: int, end: int, events: list[Event]) -> int:
+        """Take usual messages while they last and there is room; where the first other packet begins."""
+        while at < end:
+            began = at
+            if data[at] == _USUAL:
+                at = self._run(data, at, end, events)
+            elif data[at] == _USUAL_QOS_0:
+                at = self._run_qos_0(data, at, end, events)
+            if at == began:
+                break
+        return at
+
+    def _run(  # noqa: C901 - one flat loop: a call for each message would cost a third of the speed
         self, data: bytes, at: int, end: int, events: list[Event]
     ) -> int:
-        """Take usual messages while they last and there is room; where the first other packet begins."""
         line = self._line
         topic_of = self._topics.get
         first = line.first + len(line.entries)
@@ -75,7 +87,7 @@ class PublishReader:
                 if not 0 < high <= _LONGEST_BYTE or size > largest:
                     break
             stop = start + size
-            if stop > end or size < _SHORTEST - 2:
+            if stop > end:
                 break
             after = start + 2 + (data[start] << 8 | data[start + 1])
             body = after + skip
@@ -89,6 +101,32 @@ class PublishReader:
                 break
             tell(new(PublishReceived, (number, topic, data[body:stop], 1, False, False, None, None)))
             enter(packet_id)
+            at = stop
+        return at
+
+    def _run_qos_0(self, data: bytes, at: int, end: int, events: list[Event]) -> int:
+        """Do the same for QoS 0, which needs no number, no room and no line."""
+        topic_of, tell, new = self._topics.get, events.append, tuple.__new__
+        largest = self._limits.maximum_packet_size - _SHORTEST
+        skip = 1 if self._version is _V5 else 0
+        while at + _SHORTEST_QOS_0 <= end and data[at] == _USUAL_QOS_0:
+            start = at + 2
+            size = data[at + 1]
+            if size > _LONGEST_BYTE:
+                high = data[start]
+                start += 1
+                size += (high << 7) - 128
+                if not 0 < high <= _LONGEST_BYTE or size > largest:
+                    break
+            stop = start + size
+            after = start + 2 + (data[start] << 8 | data[start + 1])
+            body = after + skip
+            if stop > end or body > stop or (skip and data[after]):
+                break
+            topic = topic_of(data[start + 2 : after])
+            if topic is None:
+                break
+            tell(new(PublishReceived, (0, topic, data[body:stop], 0, False, False, None, None)))
             at = stop
         return at
 

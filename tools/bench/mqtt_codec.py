@@ -9,6 +9,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from libs.mqtt import Event, Limits, PublishReceived, Session
 
@@ -30,6 +31,7 @@ class Traffic:
     qos: int
     payload_bytes: int
     topics: int = 1
+    properties: bytes = b""
 
     def stream(self) -> bytes:
         return b"".join(self._publish(index) for index in range(_BATCH))
@@ -39,7 +41,9 @@ class Traffic:
         body = len(topic).to_bytes(2, "big") + topic
         if self.qos:
             body += (index + 1).to_bytes(2, "big")
-        body += (b"\0" if self.version == "5" else b"") + b"x" * self.payload_bytes
+        if self.version == "5":
+            body += bytes((len(self.properties),)) + self.properties
+        body += b"x" * self.payload_bytes
         return bytes((0x30 | self.qos << 1,)) + _varint(len(body)) + body
 
 
@@ -49,6 +53,8 @@ TRAFFIC = (
     Traffic("QoS 1, 60 bytes, 32 topics", "3.1.1", 1, 60, topics=32),
     Traffic("QoS 1, 1,000 bytes", "3.1.1", 1, 1000),
     Traffic("QoS 0, 60 bytes", "3.1.1", 0, 60),
+    Traffic("QoS 2, 60 bytes", "3.1.1", 2, 60),
+    Traffic("QoS 1, 60 bytes, properties", "5", 1, 60, properties=b"\x02\0\0\0\x3c"),
 )
 
 
@@ -86,23 +92,32 @@ def cut(data: bytes) -> int:
     return len(frames)
 
 
-def through(session: Session, data: bytes) -> int:
+def _released(data: bytes) -> bytes:
+    """Make the PUBREL of each PUBREC."""
+    return data.replace(b"\x50\x02", b"\x62\x02")
+
+
+def through(session: Session, data: bytes, *, release: bool) -> int:
     """Take a stream the way the listener does, and acknowledge all of it."""
     session.receive_data(data, now=0.0)
     events: Sequence[Event] = session.events_received()
     numbers = [event.number for event in events if type(event) is PublishReceived and event.number]
     if numbers:
         session.acknowledge_many(numbers)
-    session.data_to_send()
+    answers = session.data_to_send()
+    if release:
+        session.receive_data(_released(answers), now=0.0)
+        session.events_received()
+        session.data_to_send()
     return len(events)
 
 
 def rate(work: Callable[[], int]) -> float:
-    """Packets a second, the best of some rounds: others use this machine as well."""
+    """Packets a second of processor time, the best of some rounds: others use this machine as well."""
     best = 0.0
     for _ in range(_ROUNDS):
-        count, began = 0, time.perf_counter()
-        while (passed := time.perf_counter() - began) < _SECONDS / _ROUNDS:
+        count, began = 0, time.process_time()
+        while (passed := time.process_time() - began) < _SECONDS / _ROUNDS:
             count += work()
         best = max(best, count / passed)
     return best
@@ -124,8 +139,8 @@ def main() -> None:
     print(f"{'traffic':<30}{'version':<9}{'packets/s':>12}{'bare loop':>12}{'ratio':>8}")
     for traffic in TRAFFIC:
         data, session = traffic.stream(), accepted(traffic.version, Limits())
-        ours = rate(lambda session=session, data=data: through(session, data))  # type: ignore[misc]
-        bare = rate(lambda data=data: cut(data))  # type: ignore[misc]
+        ours = rate(partial(through, session, data, release=traffic.qos > 1))
+        bare = rate(partial(cut, data))
         print(f"{traffic.name:<30}{traffic.version:<9}{ours:>12,.0f}{bare:>12,.0f}{ours / bare:>8.2f}")
     print(f"an idle connection: {idle_bytes():,.0f} bytes")
 
