@@ -1,6 +1,6 @@
 """PUBLISH of the client: the hot path of the product, twice.
 
-:meth:`PublishReader.run` has one loop over the buffer for each usual message (QoS 1 or 0, no flags, no
+:meth:`PublishReader.run` has one loop over the buffer for each usual message (QoS 1 or 0, no
 properties, a topic seen before, below 16 KiB) and stops at the first that is anything else;
 :meth:`PublishReader.read` takes any message and names what is wrong with it. The loops accept nothing that
 ``read`` would refuse, so they may be left out without changing a single event; a test holds that.
@@ -18,6 +18,7 @@ from libs.mqtt.topics import is_valid_name
 
 _V5 = ProtocolVersion.MQTT_5
 _RETAIN, _QOS_SHIFT, _QOS, _DUP = 0x01, 1, 0x03, 0x08
+_KIND_AND_QOS = 0xF6
 _USUAL, _USUAL_QOS_0 = 0x32, 0x30
 _AT_LEAST_ONCE, _EXACTLY_ONCE = 1, 2
 _SHORTEST = 7  # head, length, topic's length and one byte, packet id
@@ -57,9 +58,9 @@ class PublishReader:
         """Take usual messages while they last and there is room; where the first other packet begins."""
         while at < end:
             began = at
-            if data[at] == _USUAL:
+            if data[at] & _KIND_AND_QOS == _USUAL:
                 at = self._run(data, at, end, events)
-            elif data[at] == _USUAL_QOS_0:
+            elif data[at] & ~_RETAIN == _USUAL_QOS_0:
                 at = self._run_qos_0(data, at, end, events)
             if at == began:
                 break
@@ -75,8 +76,10 @@ class PublishReader:
         new = tuple.__new__
         largest = self._limits.maximum_packet_size - _SHORTEST
         skip = 3 if self._version is _V5 else 2
+        head = data[at]
+        dup, retain = bool(head & _DUP), bool(head & _RETAIN)  # the same for all that this call takes
         for number in range(first, first + self.room):
-            if at + _SHORTEST > end or data[at] != _USUAL:
+            if at + _SHORTEST > end or data[at] != head:
                 break
             start = at + 2
             size = data[at + 1]
@@ -99,7 +102,7 @@ class PublishReader:
             packet_id = data[after : after + 2]
             if packet_id == b"\0\0" or (skip > 2 and data[after + 2]):  # noqa: PLR2004 - v5 has properties
                 break
-            tell(new(PublishReceived, (number, topic, data[body:stop], 1, False, False, None, None)))
+            tell(new(PublishReceived, (number, topic, data[body:stop], 1, dup, retain, None, None)))
             enter(packet_id)
             at = stop
         return at
@@ -109,7 +112,9 @@ class PublishReader:
         topic_of, tell, new = self._topics.get, events.append, tuple.__new__
         largest = self._limits.maximum_packet_size - _SHORTEST
         skip = 1 if self._version is _V5 else 0
-        while at + _SHORTEST_QOS_0 <= end and data[at] == _USUAL_QOS_0:
+        head = data[at]
+        retain = bool(head & _RETAIN)
+        while at + _SHORTEST_QOS_0 <= end and data[at] == head:
             start = at + 2
             size = data[at + 1]
             if size > _LONGEST_BYTE:
@@ -126,7 +131,7 @@ class PublishReader:
             topic = topic_of(data[start + 2 : after])
             if topic is None:
                 break
-            tell(new(PublishReceived, (0, topic, data[body:stop], 0, False, False, None, None)))
+            tell(new(PublishReceived, (0, topic, data[body:stop], 0, False, retain, None, None)))
             at = stop
         return at
 
