@@ -26,8 +26,12 @@ _SHORTEST_QOS_0 = 5
 _LONGEST_BYTE = 127
 
 # A device has a handful of topics; one that has more pays for decoding and validating them again.
-_CACHED_TOPICS = 64
-_CACHED_TOPIC_BYTES = 512
+_CACHED_TOPICS = 32
+_CACHED_TOPIC_BYTES = 256
+_CACHED_BYTES = 600  # both forms of a topic and its place, about
+
+# Sixteen aliases of the longest topics would be a megabyte for every connection.
+_ALIASED_BYTES = 16_384
 
 # Messages in the line for each one of the window: many may be left out behind one that is not.
 _LINE_FACTOR = 4
@@ -36,14 +40,20 @@ _LINE_FACTOR = 4
 class PublishReader:
     """Turns the PUBLISH packets of one connection into events and puts them into the line."""
 
-    __slots__ = ("_aliases", "_limits", "_line", "_topics", "_version")
+    __slots__ = ("_aliased_bytes", "_aliases", "_limits", "_line", "_topics", "_version")
 
     def __init__(self, line: AcknowledgementLine, version: ProtocolVersion, limits: Limits) -> None:
         self._line = line
         self._version = version
         self._limits = limits
         self._topics: dict[bytes, str] = {}
-        self._aliases: dict[int, str] | None = None
+        self._aliases: dict[int, str] = {}
+        self._aliased_bytes = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """About what topics and aliases take in memory."""
+        return len(self._topics) * _CACHED_BYTES + self._aliased_bytes
 
     @property
     def room(self) -> int:
@@ -190,9 +200,10 @@ class PublishReader:
             return topic
         if alias > self._limits.topic_alias_maximum:  # [MQTT-3.3.2-9]
             raise ProtocolError(ReasonCode.TOPIC_ALIAS_INVALID, "a topic alias is above the maximum")
-        if self._aliases is None:
-            self._aliases = {}
         if topic:
+            self._aliased_bytes += len(topic) - len(self._aliases.get(alias, ""))
+            if self._aliased_bytes > _ALIASED_BYTES:
+                raise ProtocolError(ReasonCode.QUOTA_EXCEEDED, "the topics of the aliases are too long")
             self._aliases[alias] = topic
             return topic
         known = self._aliases.get(alias)
