@@ -97,7 +97,7 @@ def test_paho_publishes_subscribes_and_hears(version: int) -> None:
     heard: list[paho.MQTTMessage] = []
     granted: list[object] = []
     with peer() as server:
-        client = paho.Client(CallbackAPIVersion.VERSION2, client_id="board", protocol=version)  # type: ignore[arg-type]
+        client = paho.Client(CallbackAPIVersion.VERSION2, client_id="board", protocol=version)  # type: ignore[arg-type]  # paho names an enum and takes its own numbers
         client.username_pw_set("user", "secret")
         client.will_set("last", b"words", qos=1)
         client.on_message = lambda _c, _u, message: heard.append(message)
@@ -128,12 +128,12 @@ def test_paho_5_uses_properties_and_aliases() -> None:
     with peer() as server:
         client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
         client.on_message = lambda _c, _u, message: heard.append(message)
-        connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
         connect.SessionExpiryInterval = 60
         connect.ReceiveMaximum = 10
         connect.UserProperty = ("a", "b")
         client.connect("127.0.0.1", server.port, properties=connect)
-        values = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        values = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it untyped
         values.ResponseTopic = "my/answers"
         values.CorrelationData = b"42"
         values.TopicAlias = 1
@@ -141,7 +141,7 @@ def test_paho_5_uses_properties_and_aliases() -> None:
         client.publish("a/b", b"2", qos=1, properties=values)
         client.loop_start()
         until(lambda: len(heard) == 2)
-        goodbye = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
+        goodbye = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
         goodbye.SessionExpiryInterval = 5
         client.disconnect(properties=goodbye)
         client.loop_stop()

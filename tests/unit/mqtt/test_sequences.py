@@ -26,7 +26,7 @@ from tests.support.mqtt_mutator import LIMITS, cases
 from tests.support.mqtt_packets import V5, Connect
 from tests.support.mqtt_session import Driver
 
-WINDOW = 6
+WINDOW = 4  # small enough that windows are full and exceeded all the time
 SMALL = Limits(receive_maximum=WINDOW, outgoing_inflight=3, max_queued=4, maximum_packet_size=1000)
 ILLEGAL = (
     b"\x00\x00",
