@@ -64,7 +64,7 @@ def test_the_fast_loops_take_nothing_that_the_careful_path_takes_otherwise(soak_
     """What they tell of 20,000 mutated messages is what reading those packets one by one tells."""
     rng = random.Random(soak_seed)
     taken = 0
-    for _ in range(8_000):
+    for _ in range(2_500):
         version = rng.choice(VERSIONS)
         good = [data for data in CORPUS[version] if data[0] & 0xF0 == 0x30 and data[0] & 6 < 4]
         stream = b"".join(
@@ -80,7 +80,7 @@ def test_the_fast_loops_take_nothing_that_the_careful_path_takes_otherwise(soak_
         assert careful.careful(stream[:at]) == told
         assert careful.line.entries == fast.line.entries
         taken += len(told)
-    assert taken > 5_000
+    assert taken > 2_000
 
 
 class PublishPair:
