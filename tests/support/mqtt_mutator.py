@@ -58,6 +58,8 @@ def corpus(version: int) -> list[bytes]:
         publish("a/b", b"two", version=version, qos=2, packet_id=3),
         publish("a/b", b"two", version=version, qos=2, packet_id=3, flags=8),
         publish("c", b"", version=version, qos=1, packet_id=4, flags=1),
+        publish("a/b", b"again", version=version, qos=1, packet_id=1, flags=8),
+        publish("a/b", b"kept", version=version, flags=1),
         packets.ack(4, 1),
         packets.ack(6, 3),
         packets.ack(6, 9),

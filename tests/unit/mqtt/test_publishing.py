@@ -215,6 +215,31 @@ def test_an_unknown_alias_and_aliases_turned_off_close() -> None:
         assert closed_with(driver) == code
 
 
+def test_the_topics_of_aliases_are_bounded_in_bytes() -> None:
+    driver = connected(V5)
+    long = [(0x23, packets.short(1)), (0x23, packets.short(2))]
+
+    driver.send(*(packets.publish("a" * 10_000, version=V5, values=long[:1]) for _ in range(3)))
+    assert not driver.is_closing()
+    assert 10_000 < driver.session.held_bytes < 12_000
+    driver.send(packets.publish("b" * 10_000, version=V5, values=long[1:]))
+
+    assert closed_with(driver) is ReasonCode.QUOTA_EXCEEDED
+
+
+def test_what_a_connection_holds_is_told() -> None:
+    driver = Driver()
+    driver.send(Connect().encode()[:-1])
+    assert driver.session.held_bytes == len(Connect().encode()) - 1
+    driver.send(Connect().encode()[-1:])
+    driver.session.accept(state=None)
+    before = driver.session.held_bytes
+
+    driver.send(batch(100), packets.subscribe([("a" * 1000, 1)]), packets.publish("t", b"x" * 5000)[:-1])
+
+    assert before + 100 * 40 + 1000 + 5000 < driver.session.held_bytes < before + 13_000
+
+
 def test_aliases_end_with_the_connection() -> None:
     """[MQTT-3.3.2-7]."""
     first = connected(V5)
