@@ -1,4 +1,4 @@
-"""More than memory may hold: sockets are not read, clocks stand still, and in the end everyone is answered."""
+"""More than memory may hold: sockets are not read, clocks stand still, and in the end all are answered."""
 
 import asyncio
 

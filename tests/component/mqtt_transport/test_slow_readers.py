@@ -24,7 +24,7 @@ async def test_answers_of_qos_0_are_dropped_when_nobody_reads_them(transport: Tr
     async with undisturbed(transport.port, _other(transport)), raw_client(transport.port) as raw:
         _read_little(raw)
         await raw.connect()
-        raw.writer.transport.pause_reading()
+        raw.read_no_more()
         await raw.send(*(publish(topic, BIG) for _ in range(200)))
 
         async def some_dropped() -> bool:
@@ -33,7 +33,7 @@ async def test_answers_of_qos_0_are_dropped_when_nobody_reads_them(transport: Tr
         await eventually(some_dropped, what="answers are dropped")
         await _answered(transport, 200)
 
-        raw.writer.transport.resume_reading()
+        raw.read_again()
         await raw.send(packets.PINGREQ)
         while (await raw.packet()).kind != 13:
             pass
@@ -48,7 +48,7 @@ async def test_who_lets_more_than_four_mib_lie_is_cut_off(transport: Transport) 
     async with undisturbed(transport.port, _other(transport)), raw_client(transport.port) as raw:
         _read_little(raw)
         await raw.connect()
-        raw.writer.transport.pause_reading()
+        raw.read_no_more()
         fill = [publish(topic, BIG)] * 120  # what the system buffers, and the first MiB of ours
         await raw.send(*fill, *(publish(topic, BIG, qos=1, packet_id=number + 1) for number in range(80)))
 
