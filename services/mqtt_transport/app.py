@@ -33,6 +33,8 @@ _MAX_TASKS: Final = 100_000
 _EXPIRE_EVERY_S: Final = 30.0
 _MAX_IN_FLIGHT: Final = 1_000
 """Messages of one connection answered at the same time (protocol/kp1.md, connection rules)."""
+_EARLY_BYTES: Final = 16 * 1024
+"""Sent behind a CONNECT that is not accepted yet: parsed in one go later, so it may not be much."""
 _IN_FLIGHT_SHARE: Final = 0.6
 """Of the stop deadline that messages in flight may take; the rest is for what they need."""
 
@@ -69,7 +71,11 @@ async def build(process: Process) -> None:
         presence=presence,
         pushing=pushing,
         clients=clients,
-        limits=Limits(connect_s=settings.connect_s, max_session_expiry_s=int(settings.session_expiry_s)),
+        limits=Limits(
+            connect_s=settings.connect_s,
+            max_session_expiry_s=int(settings.session_expiry_s),
+            early_bytes=_EARLY_BYTES,
+        ),
         intake=Intake(settings.held_bytes),
         pace=Pace(per_s=settings.connects_per_s, burst=settings.connects_per_s),
         tasks=tasks,

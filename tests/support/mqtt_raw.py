@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 from tests.support import mqtt_packets as packets
 from tests.support.mqtt_packets import V3_1_1, Connect, Publish, Received
@@ -60,6 +61,14 @@ class Raw:
         except ConnectionError:
             pass
         return said
+
+    def read_no_more(self) -> None:
+        """Let what the other side says lie in its buffers."""
+        cast("asyncio.Transport", self.writer.transport).pause_reading()
+
+    def read_again(self) -> None:
+        """Read on."""
+        cast("asyncio.Transport", self.writer.transport).resume_reading()
 
     def abort(self) -> None:
         """Vanish."""

@@ -44,7 +44,7 @@ S = TypeVar("S", bound="Server")
 _START_DEADLINE_S = 20.0
 _STOP_DEADLINE_S = 10.0
 _POLL_S = 0.01
-_MAX_FILE_STORE_BYTES = 64 * 1024**3
+_MAX_FILE_STORE_BYTES = 4 * 1024**4
 """Streams only reserve what they may grow to: room for those of many tests, not disk that is used."""
 
 

@@ -17,6 +17,7 @@ from services.mqtt_transport import metrics
 from services.mqtt_transport.listener.connection import Connection
 from services.mqtt_transport.listener.connections import Connections
 from services.mqtt_transport.listener.parts import Parts
+from services.mqtt_transport.listener.wire import SLICE_BYTES
 
 PATHS: Final = frozenset({"/mqtt", "/ws"})
 _PROTOCOLS: Final = ("mqtt", "mqttv3.1")
@@ -163,14 +164,24 @@ class WebSocketListener:
             message = await socket.receive()
             if message.type is WSMsgType.BINARY:
                 wire.taken(len(message.data))
-                connection.data_received(message.data)
-                await wire.readable.wait()
+                await _take(message.data, wire, connection)
             elif message.type is WSMsgType.TEXT:
                 # [MQTT-6.0.0-1]: only binary frames; anything else closes the connection.
                 await socket.close(code=WSCloseCode.UNSUPPORTED_DATA)
                 return
             else:
                 return
+
+
+async def _take(data: bytes, wire: WebSocketWire, connection: Connection) -> None:
+    """Take a message in slices, and let others come between them."""
+    for start in range(0, len(data), SLICE_BYTES):
+        await wire.readable.wait()
+        if wire.closing:
+            return
+        connection.data_received(data[start : start + SLICE_BYTES])
+        await asyncio.sleep(0)
+    await wire.readable.wait()
 
 
 def _refused(status: HTTPStatus) -> web.Response:

@@ -1,6 +1,9 @@
 """What carries the bytes of one client: TCP, TLS or WebSocket."""
 
-from typing import Protocol
+from typing import Final, Protocol
+
+SLICE_BYTES: Final = 16 * 1024
+"""Of one client that are taken in one turn of the loop: 8,000 packets of the smallest kind."""
 
 
 class Wire(Protocol):

@@ -15,6 +15,7 @@ from libs.bus import Bus
 from libs.contracts.subjects import DEFAULT_ROOT
 from libs.process import Process, ProcessSettings, serve
 from services.http_transport.app import build
+from tests.support.certificates import Certificate
 from tests.support.owners import VERSION, Owners
 from tests.support.servers import NatsServer, fresh_subject_root, nats_process
 from tests.support.waiting import eventually
@@ -90,8 +91,10 @@ async def start(nats: NatsServer) -> AsyncIterator[StartTransport]:
     """Start transports; keywords are their settings."""
     async with AsyncExitStack() as stack:
 
-        async def start_transport(*, server: NatsServer | None = None, **settings: float) -> Transport:
-            running = running_transport(server or nats, settings, shared=server is None)
+        async def start_transport(
+            *, server: NatsServer | None = None, certificate: Certificate | None = None, **settings: float
+        ) -> Transport:
+            running = running_transport(server or nats, settings, certificate, shared=server is None)
             return await stack.enter_async_context(running)
 
         yield start_transport
@@ -111,7 +114,7 @@ async def own_nats(tmp_path: Path) -> AsyncIterator[NatsServer]:
 
 @asynccontextmanager
 async def running_transport(
-    nats: NatsServer, settings: dict[str, float], *, shared: bool
+    nats: NatsServer, settings: dict[str, float], certificate: Certificate | None, *, shared: bool
 ) -> AsyncIterator[Transport]:
     """Run one: with production's NATS users on a server of its own, on a root of its own on a shared one."""
     root = fresh_subject_root() if shared else DEFAULT_ROOT
@@ -126,9 +129,14 @@ async def running_transport(
         process = Process(
             "http-transport",
             settings=ProcessSettings(
-                nats_url=url, nats_durability="synced", subject_root=root, stop_deadline_s=5.0
+                nats_url=url,
+                nats_durability="synced",
+                subject_root=root,
+                stop_deadline_s=5.0,
+                tls_cert=None if certificate is None else str(certificate.certificate),
+                tls_key=None if certificate is None else str(certificate.key),
             ),
-            environ={**environ, "GROVE_HTTP_PORT": "0"},
+            environ={**environ, "GROVE_HTTP_PORT": "0", "GROVE_HTTP_TLS_PORT": "0"},
         )
         client = await stack.enter_async_context(
             aiohttp.ClientSession(
@@ -139,7 +147,7 @@ async def running_transport(
             tasks.create_task(serve(process, build), name="http-transport")
 
             async def serving() -> bool:
-                return "http" in process.ports
+                return ("http" if certificate is None else "httpTls") in process.ports
 
             await eventually(serving, what="the transport serves")
             try:
