@@ -7,7 +7,10 @@ process needs them: connect, serve and listen, work, stop serving, close.
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from nats.aio.msg import Msg
+
 from libs.bus.broadcasts import Broadcasts
+from libs.bus.codec import MAX_MESSAGE_BYTES
 from libs.bus.connection import Connection, open_connection
 from libs.bus.consumers import Consumers
 from libs.bus.consuming import DEFAULT_BATCH, Consumption, Handler
@@ -18,6 +21,7 @@ from libs.bus.requests import Check, Requester, always
 from libs.bus.servers import BusRefusedError
 from libs.bus.serving import DEFAULT_MAX_IN_FLIGHT, Server
 from libs.bus.streams import Streams
+from libs.contracts.errors import PayloadTooLargeError
 from libs.contracts.messages import Event, EventT, Reply, ReplyT, Request, RequestT
 from libs.contracts.streams import ConsumerSpec, StreamSpec
 from libs.contracts.subjects import DEFAULT_ROOT, Subjects
@@ -135,6 +139,30 @@ class Bus:
                 announced again without being stored twice.
         """
         return await self._announcer.announce(subject, event, msg_id=msg_id, deadline_s=deadline_s)
+
+    async def store(
+        self, subject: str, body: bytes, *, msg_id: str, deadline_s: float, wait_when_full: bool = False
+    ) -> Announced:
+        """Store bytes in the stream that captures ``subject``; returns when they are durable.
+
+        Raises:
+            UnavailableError: Not acknowledged in time; whether they were stored is unknown. The time during
+                which the stream is full does not count if ``wait_when_full``.
+            PayloadTooLargeError: Larger than anything on the bus may be; nothing was sent.
+        """
+        if len(body) > MAX_MESSAGE_BYTES:
+            raise PayloadTooLargeError(f"a message of {len(body)} bytes exceeds {MAX_MESSAGE_BYTES} bytes")
+        return await self._announcer.store(
+            subject, body, msg_id=msg_id, deadline_s=deadline_s, wait_when_full=wait_when_full
+        )
+
+    async def hear(self, subject: str, handler: Callable[[bytes], None]) -> None:
+        """Call ``handler`` with the bytes of every message on ``subject``: no events, and they may be missed."""
+
+        async def on_message(msg: Msg) -> None:
+            handler(msg.data)
+
+        await self._connection.subscribe(subject, on_message)
 
     async def broadcast(self, subject: str, event: Event) -> None:
         """Tell everyone who listens now; whoever does not will never know."""

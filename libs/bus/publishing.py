@@ -6,7 +6,6 @@ its futures never completed after a server was killed.
 """
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -56,6 +55,15 @@ class _RefusedForNowError(UnavailableError):
     default_phrase = "the event stream does not take messages now"
 
 
+class _FullError(_RefusedForNowError):
+    """JetStream answered that the stream, or the account, has no room."""
+
+    default_phrase = "the stream is full"
+
+
+_FULL = frozenset({10023, 10028, 10047, 10077})
+"""Insufficient resources, of the account, or storage exceeded, and what a stream's own limit says."""
+
 _decode_ack = msgspec.json.Decoder(_PubAck).decode
 
 
@@ -82,17 +90,31 @@ class Announcer:
         kind = type(event).__name__
         body = encode(stamped(event, originator_replica_id=self._replica))
         try:
-            announced = await self._until_stored(subject, body, {_MESSAGE_ID: msg_id}, deadline_s)
+            announced = await self.store(subject, body, msg_id=msg_id, deadline_s=deadline_s)
         except UnavailableError:
             metrics.ANNOUNCED.labels(kind, "failed").inc()
             raise
         metrics.ANNOUNCED.labels(kind, "duplicate" if announced.duplicate else "stored").inc()
         return announced
 
-    async def _until_stored(
-        self, subject: str, body: bytes, headers: Mapping[str, str], deadline_s: float
+    async def store(
+        self, subject: str, body: bytes, *, msg_id: str, deadline_s: float, wait_when_full: bool = False
     ) -> Announced:
+        """Store bytes in the stream that captures ``subject``.
+
+        Args:
+            subject: Where.
+            body: What; the same for every attempt.
+            msg_id: Names it, so that the stream keeps one of several copies.
+            deadline_s: How long to try.
+            wait_when_full: Do not count the time during which the stream says that it is full.
+
+        Raises:
+            UnavailableError: Not acknowledged in time; whether it was stored is unknown.
+            InternalError: JetStream refuses such a message for good.
+        """
         loop = asyncio.get_running_loop()
+        headers = {_MESSAGE_ID: msg_id}
         deadline = loop.time() + deadline_s
         pauses = pauses_s()
         while True:
@@ -101,17 +123,19 @@ class Announcer:
                 return await self._attempt(subject, body, headers, min(ATTEMPT_S, deadline - loop.time()))
             except (NobodyThereError, NotSentError, _RefusedForNowError) as error:
                 pause_s = next(pauses)
+                if wait_when_full and isinstance(error, _FullError):
+                    deadline = loop.time() + pause_s + deadline_s
                 if loop.time() + pause_s >= deadline:
-                    raise UnavailableError("the event could not be stored in time") from error
+                    raise UnavailableError("the message could not be stored in time") from error
                 await asyncio.sleep(pause_s)
             except (SilenceError, UnavailableError) as error:
                 if loop.time() >= deadline:
-                    raise UnavailableError("the event could not be stored in time") from error
+                    raise UnavailableError("the message could not be stored in time") from error
 
     async def _attempt(
-        self, subject: str, body: bytes, headers: Mapping[str, str], timeout_s: float
+        self, subject: str, body: bytes, headers: dict[str, str], timeout_s: float
     ) -> Announced:
-        msg = await self._requester.exchange(subject, body, headers=dict(headers), timeout_s=timeout_s)
+        msg = await self._requester.exchange(subject, body, headers=headers, timeout_s=timeout_s)
         try:
             ack = _decode_ack(msg.data)
         except msgspec.DecodeError as error:
@@ -119,6 +143,8 @@ class Announcer:
             raise InternalError from error
         if ack.error is None:
             return Announced(ack.stream, ack.seq, ack.duplicate)
+        if ack.error.err_code in _FULL:
+            raise _FullError
         if ack.error.passes:
             raise _RefusedForNowError
         _log.error("bus_announce_refused", subject=subject, error=ack.error.description)

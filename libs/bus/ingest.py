@@ -1,0 +1,209 @@
+"""Telemetry from a transport into the stream: gathered, published, acknowledged when durable.
+
+A publish costs the same for one message as for a batch, so what arrives is gathered (protocol/delivery.md
+rules 2, 3 and 5). How long, nobody configures: an idle path publishes at once; while a batch is on its way
+the next one fills, so batches grow with the latency of the disk. Full batches go out beside each other. A
+batch keeps its number and its bytes through every retry, and a message of unknown fate never moves to
+another one.
+
+What waits here was taken into somebody's budget of bytes and is bounded by that.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol, TypeAlias
+
+import msgspec
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from libs.bus.publishing import Announced
+from libs.bus.tasks import TaskSet
+from libs.contracts.errors import GroveError, InternalError, UnavailableError
+from libs.contracts.ingest import (
+    FORMAT,
+    MAX_BATCH_BYTES,
+    MAX_BATCH_SAMPLES,
+    MAX_MESSAGES,
+    IngestBatch,
+    IngestMessage,
+    batch_id,
+    ingest_subject,
+)
+from libs.contracts.subjects import Subjects
+
+DEADLINE_S: Final = 15.0
+"""An R3 leader change takes 4 to 6.5 s and must not surface."""
+MAX_IN_FLIGHT: Final = 16
+"""Batches on their way at the same time."""
+
+Ticket: TypeAlias = Any
+"""Whatever its owner recognises a message by."""
+OnStored: TypeAlias = Callable[[int, Sequence[Ticket]], None]
+"""Told a batch's counter and its tickets, by position, when it is durable."""
+OnFailed: TypeAlias = Callable[[Sequence[Ticket], GroveError], None]
+"""Told the tickets of a batch that is not durable, or nobody knows."""
+
+_BATCHES = Counter("grove_ingest_batches_total", "Batches of telemetry published, by outcome.", ["outcome"])
+_STORED, _FAILED = _BATCHES.labels("stored"), _BATCHES.labels("failed")
+_MESSAGES = Counter("grove_ingest_messages_total", "Messages of telemetry that became durable.")
+_SIZES = Histogram(
+    "grove_ingest_batch_messages", "Messages of a batch.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
+)
+_SECONDS = Histogram(
+    "grove_ingest_publish_seconds",
+    "From a batch's first publish to its being durable.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60),
+)
+_IN_FLIGHT = Gauge("grove_ingest_in_flight", "Batches on their way.")
+_log = structlog.get_logger()
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class IngestBus(Protocol):
+    """What ingesting needs of a :class:`libs.bus.Bus`."""
+
+    subjects: Subjects
+
+    async def store(
+        self, subject: str, body: bytes, *, msg_id: str, deadline_s: float, wait_when_full: bool = ...
+    ) -> Announced: ...
+
+
+class _Batch:
+    """Messages gathered for one publish."""
+
+    __slots__ = ("messages", "payload_bytes", "samples", "tickets")
+
+    def __init__(self) -> None:
+        self.messages: list[IngestMessage] = []
+        self.tickets: list[Ticket] = []
+        self.payload_bytes = 0
+        self.samples = 0
+
+
+class Ingest:
+    """Gathers and publishes the telemetry of one transport process."""
+
+    def __init__(
+        self,
+        bus: IngestBus,
+        *,
+        run_id: int,
+        on_stored: OnStored,
+        on_failed: OnFailed,
+        wait_when_full: bool,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
+        """Publish as run ``run_id``.
+
+        Args:
+            bus: Where to.
+            run_id: Of this process, 64 bits.
+            on_stored: Told of each batch that became durable; must not fail.
+            on_failed: Told of each batch that did not; must not fail.
+            wait_when_full: Whether messages wait while the stream is full, because whoever sends them is
+                stopped meanwhile, or fail after the deadline.
+            deadline_s: How long a batch is published until it has failed.
+        """
+        self._bus = bus
+        self._subject = ingest_subject(bus.subjects)
+        self._run_id = run_id
+        self._on_stored = on_stored
+        self._on_failed = on_failed
+        self._wait_when_full = wait_when_full
+        self._deadline_s = deadline_s
+        self._gathering = _Batch()
+        self._full: deque[_Batch] = deque()
+        self._tasks = TaskSet(limit=MAX_IN_FLIGHT)
+        self._in_flight = 0
+        self._counter = 0
+        self._scheduled = False
+        self._loop = asyncio.get_running_loop()
+
+    def put(self, message: IngestMessage, ticket: Ticket, *, samples: int) -> None:
+        """Take a message that passed the check; its ticket comes back when its fate is known."""
+        batch = self._gathering
+        size = len(message.payload)
+        messages = batch.messages
+        if messages and (
+            batch.payload_bytes + size > MAX_BATCH_BYTES or batch.samples + samples > MAX_BATCH_SAMPLES
+        ):
+            batch = self._close()
+            messages = batch.messages
+        messages.append(message)
+        batch.tickets.append(ticket)
+        batch.payload_bytes += size
+        batch.samples += samples
+        if len(messages) >= MAX_MESSAGES:
+            self._close()
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._start)
+
+    async def stop(self, *, within_s: float) -> None:
+        """Publish what was gathered and return when all of it has been told, or its time is over."""
+        ends_at = self._loop.time() + within_s
+        while (self._gathering.messages or self._full or self._in_flight) and self._loop.time() < ends_at:
+            self._start()
+            await asyncio.sleep(0.005)
+        await self._tasks.finish(within_s=0.0)
+
+    def _close(self) -> _Batch:
+        self._full.append(self._gathering)
+        self._gathering = _Batch()
+        return self._gathering
+
+    def _start(self) -> None:
+        """Publish what may be: full batches beside each other, a part of one when nothing is on its way."""
+        self._scheduled = False
+        while self._full and self._in_flight < MAX_IN_FLIGHT:
+            self._publish_soon(self._full.popleft())
+        if self._gathering.messages and not self._in_flight:
+            batch, self._gathering = self._gathering, _Batch()
+            self._publish_soon(batch)
+
+    def _publish_soon(self, batch: _Batch) -> None:
+        self._counter += 1
+        self._in_flight += 1
+        _IN_FLIGHT.set(self._in_flight)
+        self._tasks.spawn(self._publish(batch, self._counter), name="publish telemetry")
+
+    async def _publish(self, batch: _Batch, counter: int) -> None:
+        began = time.perf_counter()
+        try:
+            await self._store(batch, counter)
+        except GroveError as error:
+            _FAILED.inc()
+            _log.warning("ingest_failed", messages=len(batch.messages), reason=error.reason_phrase)
+            self._on_failed(batch.tickets, error)
+        except asyncio.CancelledError:
+            self._on_failed(batch.tickets, UnavailableError("the service is stopping"))
+            raise
+        except Exception as error:  # noqa: BLE001 - the boundary: nothing of it is acknowledged
+            _FAILED.inc()
+            _log.error("ingest_failed", messages=len(batch.messages), exc_info=error)
+            self._on_failed(batch.tickets, InternalError())
+        else:
+            _STORED.inc()
+            _MESSAGES.inc(len(batch.messages))
+            _SIZES.observe(len(batch.messages))
+            _SECONDS.observe(time.perf_counter() - began)
+            self._on_stored(counter, batch.tickets)
+        finally:
+            self._in_flight -= 1
+            _IN_FLIGHT.set(self._in_flight)
+            self._start()
+
+    async def _store(self, batch: _Batch, counter: int) -> None:
+        body = _encode(IngestBatch(FORMAT, self._run_id, counter, batch.messages))
+        await self._bus.store(
+            self._subject,
+            body,
+            msg_id=batch_id(self._run_id, counter),
+            deadline_s=self._deadline_s,
+            wait_when_full=self._wait_when_full,
+        )
