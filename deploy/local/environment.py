@@ -12,6 +12,7 @@ from deploy.local.problem import RunnerError
 from deploy.local.settings import SERVICE, LocalSettings
 from deploy.local.table import Row
 from libs.process.fields import PREFIX, fields_of
+from libs.process.settings import SYNCED
 
 _DRAIN_S = "5"
 """Time a service has to drain: two layers of them, and NATS and the store, stop within 10 s in all."""
@@ -47,6 +48,8 @@ def service_environment(
     env.setdefault("GROVE_STOP_DEADLINE_S", _DRAIN_S)
     if "nats" in row.needs:
         env["GROVE_NATS_URL"] = backbone.nats_url(row.name)
+        # The embedded server is configured in nats_server.py, and syncs.
+        env["GROVE_NATS_DURABILITY"] = (settings.nats_url and settings.nats_durability) or SYNCED
     if "store" in row.needs:
         env["GROVE_MONGODB_URL"] = backbone.mongodb_url()
     keys = {"GROVE_SECRETS_KEY": secrets.secrets_key, "GROVE_ADMIN_KEY": secrets.admin_key}

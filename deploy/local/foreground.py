@@ -22,6 +22,7 @@ from deploy.local.settings import LocalSettings, load, replica_counts
 from deploy.local.supervisor import Supervisor
 from deploy.local.table import Kind, Row
 from deploy.local.terminal import Terminal, stdout, wants_colour
+from libs.process.settings import VOLATILE_ACCEPTED
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -56,6 +57,8 @@ def run(table: Sequence[Row], *, only: Sequence[str], quiet: bool, environ: Mapp
             terminal.progress(f"Olivegrove starts; its data is in {data.path}")
             if space is not None:
                 terminal.complain(f"warning: {space}")
+            if settings.nats_url is not None and settings.nats_durability == VOLATILE_ACCEPTED:
+                terminal.complain("warning: NATS may lose what it acknowledged; that was accepted")
             around = Surroundings(
                 settings=settings, environ=environ, data=data, secrets=secrets, terminal=terminal
             )

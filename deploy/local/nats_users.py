@@ -1,16 +1,7 @@
 """Who may log in to the embedded NATS: one user per service, with what the contracts let it do."""
 
-import secrets
-
 from deploy.local.nats_server import NatsUser
 from libs.contracts import access
-
-_PASSWORD_BYTES = 24
-
-
-def new_password() -> str:
-    """Return a random password that needs no quoting in an address."""
-    return secrets.token_urlsafe(_PASSWORD_BYTES)
 
 
 def user_names() -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from deploy.local.problem import RunnerError
 from libs.contracts.subjects import DEFAULT_ROOT
 from libs.process import SettingsError, load_settings, setting
+from libs.process.settings import NATS_DURABILITIES, UNDECLARED_NATS
 from libs.process.variables import KNOWN
 
 SERVICE = "local"
@@ -50,6 +51,12 @@ class LocalSettings:
         env="GROVE_NATS_URL",
         secret=True,
         doc="Use this NATS instead of starting the embedded one.",
+    )
+    nats_durability: str | None = setting(
+        None,
+        env="GROVE_NATS_DURABILITY",
+        choices=NATS_DURABILITIES,
+        doc="What the NATS at GROVE_NATS_URL does, as above; the embedded one syncs.",
     )
     mongodb_url: str | None = setting(
         None,
@@ -96,15 +103,18 @@ class LocalSettings:
 
 
 def load(environ: Mapping[str, str]) -> LocalSettings:
-    """Read the settings and refuse names that nobody knows.
+    """Read the settings and refuse names that nobody knows, and a NATS of which nobody says what it does.
 
     Raises:
         RunnerError: With every problem in one line.
     """
     try:
-        return load_settings(LocalSettings, environ, service=SERVICE, known=KNOWN)
+        settings = load_settings(LocalSettings, environ, service=SERVICE, known=KNOWN)
     except SettingsError as error:
         raise RunnerError(str(error)) from None
+    if settings.nats_url is not None and settings.nats_durability is None:
+        raise RunnerError(UNDECLARED_NATS)
+    return settings
 
 
 def replica_counts(replicas: tuple[str, ...]) -> dict[str, int]:

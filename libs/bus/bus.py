@@ -14,7 +14,7 @@ from libs.bus.consuming import DEFAULT_BATCH, Consumption, Handler
 from libs.bus.discovery import Discovery
 from libs.bus.jetstream import JetStreamApi
 from libs.bus.publishing import DEFAULT_DEADLINE_S, Announced, Announcer
-from libs.bus.requests import Requester
+from libs.bus.requests import Check, Requester, always
 from libs.bus.servers import BusRefusedError
 from libs.bus.serving import DEFAULT_MAX_IN_FLIGHT, Server
 from libs.bus.streams import Streams
@@ -96,16 +96,19 @@ class Bus:
         reply_type: type[ReplyT],
         *,
         timeout_s: float = DEFAULT_TIMEOUT_S,
+        check: Check = always,
     ) -> ReplyT:
         """Ask whoever serves ``subject``; waits for a server that is being rolled.
+
+        ``check`` is awaited before each attempt, for what may no longer hold after such a wait.
 
         Raises:
             UnavailableError: Nobody served it in time, or the connection was cut while waiting.
             DeadlineError: It was delivered, and no answer came in time.
             PayloadTooLargeError: Larger than anything on the bus may be; nothing was sent.
-            GroveError: The error that was answered.
+            GroveError: The error that was answered, or what ``check`` raised; then nothing was sent.
         """
-        return await self._requester.request(subject, message, reply_type, timeout_s=timeout_s)
+        return await self._requester.request(subject, message, reply_type, timeout_s=timeout_s, check=check)
 
     async def serve(
         self,

@@ -95,11 +95,17 @@ class LookupCache(Generic[K, V]):
         if load is not None:
             load.overtaken = True
 
+    def invalidate_keys(self, predicate: Callable[[K], bool]) -> None:
+        """Forget the keys for which ``predicate(key)`` is true, refusals included; as :meth:`invalidate`."""
+        self._entries = {key: entry for key, entry in self._entries.items() if not predicate(key)}
+        for key, load in self._loads.items():
+            load.overtaken = load.overtaken or predicate(key)
+
     def invalidate_where(self, predicate: Callable[[K, V], bool]) -> None:
         """Forget the answers for which ``predicate(key, value)`` is true, and all refusals.
 
         What the loads on their way will bring is not known yet, so all of them are repeated:
-        prefer :meth:`invalidate` where the event names the key.
+        prefer :meth:`invalidate` or :meth:`invalidate_keys` where the event names the keys.
         """
         self._entries = {
             key: entry

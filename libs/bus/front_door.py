@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from libs.bus.identity import Identity, IdentityBus
 from libs.bus.ordering import KeyedQueue
-from libs.bus.requests import pauses_s
+from libs.bus.requests import Check, always, pauses_s
 from libs.contracts import kp1
 from libs.contracts.errors import (
     BadRequestError,
@@ -30,11 +30,13 @@ from libs.contracts.errors import (
     InternalError,
     NotFoundError,
     PayloadTooLargeError,
+    UnavailableError,
     error_for,
 )
 from libs.contracts.esp import EPMX, ClientData, ExtensionData
 from libs.contracts.instants import unix_ms
 from libs.contracts.kp1 import Kp1Path
+from libs.contracts.messages import ReplyT, Request
 from libs.contracts.payload import decode_object, encode_json
 from libs.contracts.subjects import Operation
 
@@ -80,15 +82,32 @@ class Caller(Struct, frozen=True):
         endpoint_id: Whom the token belongs to.
         token_id: Names the token without telling it.
         epoch: Of the identity cache when it was let in.
+        check: Raises when it would no longer be let in; to be asked before anything is said for it
+            that had to wait.
     """
 
     endpoint_id: str
     token_id: str
     epoch: int
+    check: Check = always
 
 
 Heard: TypeAlias = Callable[[Kp1Path, Caller], None]
 """Told who speaks as soon as that is known, whatever becomes of the request."""
+
+
+class DoorBus(IdentityBus, Protocol):
+    """What the door needs of a :class:`libs.bus.Bus`: a request may be checked again before it is sent."""
+
+    async def request(
+        self,
+        subject: str,
+        message: Request,
+        reply_type: type[ReplyT],
+        *,
+        timeout_s: float = ...,
+        check: Check = ...,
+    ) -> ReplyT: ...
 
 
 class Extension(Protocol):
@@ -138,7 +157,8 @@ class FrontDoor:
         if path.extension not in self._extensions:
             raise NotFoundError(f"extension {path.extension} is not available")
         speaker = await self._identity.speaker(version.application_name, path.token)
-        return Caller(speaker.endpoint_id, speaker.token_id, epoch)
+        check = functools.partial(self._check_again, path, speaker.endpoint_id, epoch)
+        return Caller(speaker.endpoint_id, speaker.token_id, epoch, check)
 
     async def identify(self, app_version: str, token: str) -> Caller:
         """Find out whose token this is, when nothing is asked of an extension.
@@ -185,6 +205,12 @@ class FrontDoor:
             return await extension.answer(path, now, payload)
 
         return await self._queue.run((caller.endpoint_id, path.extension), work, wait_s=self._queue_wait_s)
+
+    async def _check_again(self, path: Kp1Path, endpoint_id: str, epoch: int) -> None:
+        if epoch == self._identity.epoch:
+            return
+        if (await self.admit(path)).endpoint_id != endpoint_id:
+            raise UnavailableError("the token was given to another endpoint")
 
 
 class _Attempt:
@@ -239,7 +265,7 @@ class _Attempt:
 
 
 def extensions(
-    bus: IdentityBus, *, now: Callable[[], datetime], owner_timeout_s: float = OWNER_TIMEOUT_S
+    bus: DoorBus, *, now: Callable[[], datetime], owner_timeout_s: float = OWNER_TIMEOUT_S
 ) -> dict[str, Extension]:
     """Say who answers which extension; one that is missing here is a 404 until its owner exists."""
     return {
@@ -254,7 +280,7 @@ class OwnedExtension:
     ordered = True
 
     def __init__(
-        self, bus: IdentityBus, operation: Operation[ClientData, ExtensionData], *, timeout_s: float
+        self, bus: DoorBus, operation: Operation[ClientData, ExtensionData], *, timeout_s: float
     ) -> None:
         self._bus = bus
         self._subject = operation.subject(bus.subjects)
@@ -270,7 +296,9 @@ class OwnedExtension:
             request_id=path.request_id,
             payload=payload,
         )
-        reply = await self._bus.request(self._subject, message, self._reply, timeout_s=self._timeout_s)
+        reply = await self._bus.request(
+            self._subject, message, self._reply, timeout_s=self._timeout_s, check=caller.check
+        )
         return Answer(reply.status_code, reply.reason_phrase or "", reply.payload)
 
 

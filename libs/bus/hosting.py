@@ -7,8 +7,12 @@ libs do not know one another: what is asked of the process is the Protocol here,
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
+import structlog
+
 from libs.bus.bus import Bus
 from libs.bus.serving import DEFAULT_MAX_IN_FLIGHT
+
+_log = structlog.get_logger()
 
 
 class _Health(Protocol):
@@ -20,6 +24,8 @@ class _Settings(Protocol):
     def nats_url(self) -> str: ...
     @property
     def subject_root(self) -> str: ...
+    @property
+    def allow_volatile_nats(self) -> bool: ...
 
 
 class Host(Protocol):
@@ -43,9 +49,14 @@ async def connect_bus(process: Host, *, max_in_flight: int = DEFAULT_MAX_IN_FLIG
     The process is unready while the server does not answer, stops when the connection is gone for
     good, and closes it when everything registered later has stopped.
 
+    ``sync_interval`` cannot be read over the client protocol, so whoever runs the server declares it
+    (delivery, power); reading the setting refuses a start without a declaration.
+
     Raises:
         BusRefusedError: The server cannot carry the suite.
     """
+    if process.settings.allow_volatile_nats:
+        _log.error("bus.volatile", reason="NATS may lose what it acknowledged; that was accepted")
     bus = await Bus.connect(
         url=process.settings.nats_url,
         service=process.name,

@@ -227,12 +227,10 @@ class Identity:
 
     def _configuration_changed(self, event: ConfigurationUpdatedEvent) -> None:
         self.epoch += 1
-        names = (None, event.app_ver_name)
-        self._versions.invalidate_where(
-            lambda name, version: (
-                version.application_name == event.app_name and (event.app_ver_name is None or name in names)
-            )
-        )
+        if event.app_ver_name is not None:
+            self._versions.invalidate(event.app_ver_name)
+        else:
+            self._versions.invalidate_keys(lambda name: application_of(name) == event.app_name)
 
     def _forget_endpoint(self, endpoint_id: str) -> None:
         self.epoch += 1

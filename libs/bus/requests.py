@@ -3,15 +3,17 @@
 One subscription takes all answers of a process. It is ours and not nats-py's because nats-py lets
 a caller whose connection was cut wait for its whole timeout; here it fails at once. Who serves is
 looked for until the deadline, so that a service being rolled is invisible; once a request has
-been sent its fate is unknown and it is never sent again.
+been sent its fate is unknown and it is never sent again. What a request rests on may end while nobody
+is there: ``check`` is awaited before each attempt.
 """
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from random import SystemRandom
+from typing import TypeAlias
 
 from nats.aio.msg import Msg
 
@@ -30,6 +32,14 @@ LEAST_ATTEMPT_S = 0.1
 
 _NO_RESPONDERS = "503"
 _CHANCE = SystemRandom()
+
+
+Check: TypeAlias = Callable[[], Awaitable[None]]
+"""Awaited before a message is sent; what it raises keeps the message from being sent."""
+
+
+async def always() -> None:
+    """Let every attempt go on."""
 
 
 class NobodyThereError(UnavailableError):
@@ -60,7 +70,13 @@ class Requester:
         await self._connection.subscribe(f"{self._prefix}*", self._on_answer)
 
     async def request(
-        self, subject: str, message: Request, reply_type: type[ReplyT], *, timeout_s: float
+        self,
+        subject: str,
+        message: Request,
+        reply_type: type[ReplyT],
+        *,
+        timeout_s: float,
+        check: Check = always,
     ) -> ReplyT:
         """Send a request to whoever serves ``subject`` and return the answer.
 
@@ -68,12 +84,14 @@ class Requester:
             UnavailableError: Nobody served it in time, or the connection was cut while waiting.
             DeadlineError: It was delivered, and no answer came in time.
             PayloadTooLargeError: Larger than anything on the bus may be; nothing was sent.
-            GroveError: The error that was answered.
+            GroveError: The error that was answered, or what ``check`` raised; then nothing was sent.
         """
         kind = type(message).__name__
         with _counted(kind):
             body = encode(stamped(message, timeout=int(timeout_s * 1000)))
-            answer = await self._ask_until_somebody_is_there(subject, body, timeout_s=timeout_s, kind=kind)
+            answer = await self._ask_until_somebody_is_there(
+                subject, body, timeout_s=timeout_s, kind=kind, check=check
+            )
             return decode_reply(answer.data, reply_type)
 
     async def exchange(
@@ -105,7 +123,7 @@ class Requester:
         return msg
 
     async def _ask_until_somebody_is_there(
-        self, subject: str, body: bytes, *, timeout_s: float, kind: str
+        self, subject: str, body: bytes, *, timeout_s: float, kind: str, check: Check
     ) -> Msg:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
@@ -113,6 +131,7 @@ class Requester:
         while True:
             try:
                 await self._connection.usable(within_s=deadline - loop.time())
+                await _checked(check, deadline)
                 return await self.exchange(subject, body, timeout_s=deadline - loop.time())
             except (NobodyThereError, NotSentError):
                 pause_s = next(pauses)
@@ -138,6 +157,14 @@ def pauses_s(*, longest_s: float = LONGEST_PAUSE_S) -> Iterator[float]:
     while True:
         limit_s = min(longest_s, 2 * limit_s)
         yield _CHANCE.uniform(FIRST_PAUSE_S, limit_s)
+
+
+async def _checked(check: Check, deadline: float) -> None:
+    try:
+        async with asyncio.timeout_at(deadline):
+            await check()
+    except TimeoutError as error:
+        raise NotSentError from error
 
 
 def _give_up(answer: asyncio.Future[Msg]) -> None:

@@ -58,6 +58,9 @@ class _Role:
         consumes: Durable consumers it makes and drains, as (stream, consumer).
         pushed_by: Services that ask its replicas to say something to a device. It may answer these and
             nobody else: whoever answers what it hears could forge the acknowledgement of another's event.
+        says: Other subjects it publishes to.
+        listens: Other subjects it subscribes to.
+        inspects: Streams from which it reads and deletes single messages.
     """
 
     serves: tuple[str, ...] = ()
@@ -68,6 +71,9 @@ class _Role:
     follows: tuple[str, ...] = ()
     consumes: tuple[tuple[str, str], ...] = ()
     pushed_by: tuple[str, ...] = ()
+    says: tuple[str, ...] = ()
+    listens: tuple[str, ...] = ()
+    inspects: tuple[str, ...] = ()
 
 
 def _of(module: ModuleType) -> tuple[AnyOperation, ...]:
@@ -77,6 +83,7 @@ def _of(module: ModuleType) -> tuple[AnyOperation, ...]:
 _TOKENS = "*.endpoint.token.>"
 _CONFIGURATION = "*.service.configuration.>"
 _CONNECTED = "*.endpoint.connectivity.connected"
+_INGEST, _REPLIES, _REJECTED = "ingest.dcx", "replica.*.dcx.replies", "rejected.dcx"
 _FOR_OPERATORS = (
     *_of(applications),
     *_of(endpoints),
@@ -95,7 +102,12 @@ _ROLES: dict[str, _Role] = {
         streams=("EVENTS",),
         consumes=(("EVENTS", "endpoint-register-presence"),),
     ),
-    "http-transport": _Role(calls=(*_FOR_DEVICES, connectivity.REPORT_SEEN), hears=(_TOKENS, _CONFIGURATION)),
+    "http-transport": _Role(
+        calls=(*_FOR_DEVICES, connectivity.REPORT_SEEN),
+        hears=(_TOKENS, _CONFIGURATION),
+        says=(_INGEST,),
+        listens=(_REPLIES,),
+    ),
     "mqtt-transport": _Role(
         calls=(
             *_FOR_DEVICES,
@@ -107,6 +119,18 @@ _ROLES: dict[str, _Role] = {
         hears=(_TOKENS, _CONFIGURATION, _CONNECTED),
         follows=("EVENTS",),
         pushed_by=("command-execution",),
+        says=(_INGEST,),
+        listens=(_REPLIES,),
+    ),
+    "data-collection": _Role(
+        serves=("data-collection",),
+        calls=(lifecycle.RESOLVE_APP_VERSION, endpoints.GET_ENDPOINT),
+        tells=True,
+        hears=(_CONFIGURATION,),
+        streams=("INGEST", "REJECTED"),
+        consumes=(("INGEST", "collect"), ("EVENTS", "data-collection-lifecycle")),
+        says=(_REJECTED, _REPLIES),
+        inspects=("INGEST",),
     ),
     "api-gateway": _Role(calls=_FOR_OPERATORS, hears=("*.api-key.status.>",)),
 }
@@ -147,8 +171,13 @@ def _user(name: str, role: _Role, root: str) -> AccessUser:
         publish += [f"$JS.API.CONSUMER.{verb}.{place}" for verb in ("INFO", "CREATE", "MSG.NEXT")]
         publish += [f"$JS.ACK.{place}.>"]
     publish += [f"{inbox_prefix(pusher)}.>" for pusher in role.pushed_by]
+    publish += [f"{root}.{subject}" for subject in role.says]
+    for stream in role.inspects:
+        place = stream_name(subjects, stream)
+        publish += [f"$JS.API.STREAM.MSG.{verb}.{place}" for verb in ("GET", "DELETE")]
     subscribe = [f"{root}.service.{instance}.>" for instance in role.serves]
     subscribe += [f"{root}.events.{pattern}" for pattern in role.hears]
+    subscribe += [f"{root}.{subject}" for subject in role.listens]
     if role.pushed_by:
         subscribe.append(f"{root}.replica.*.push")
     subscribe += [f"{inbox_prefix(name)}.>", "$SRV.>"]

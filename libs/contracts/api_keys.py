@@ -1,10 +1,12 @@
 """API keys of operators: scopes, limits, and how the gateway checks one."""
 
+from collections.abc import Sequence
 from enum import Enum
 
 from msgspec import Struct
 
 from libs.contracts.applications import EmptyReply
+from libs.contracts.errors import ForbiddenError
 from libs.contracts.messages import Event, Reply, Request
 from libs.contracts.subjects import EventType, Operation
 
@@ -23,6 +25,16 @@ _RANK = {Scope.READ: 0, Scope.WRITE: 1, Scope.ADMIN: 2}
 def allows(held: Scope, needed: Scope) -> bool:
     """Whether a key that holds one scope may do what needs another."""
     return _RANK[held] >= _RANK[needed]
+
+
+def check_limits(limits: Sequence[str] | None, application: str) -> None:
+    """Let a caller whose key is limited to some applications (None = not) touch this one.
+
+    Raises:
+        ForbiddenError: It is none of them.
+    """
+    if limits is not None and application not in limits:
+        raise ForbiddenError(f"the API key may not touch application {application[:64]!a}")
 
 
 class ApiKey(Struct, rename="camel", frozen=True):

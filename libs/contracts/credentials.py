@@ -90,17 +90,31 @@ class StoreToken(Request, frozen=True, kw_only=True):
 
     An upsert on (application, token): repeated for the same endpoint it is a success that changes
     nothing, for another endpoint a 409.
+
+    Attributes:
+        application_name: Where the token is unique.
+        endpoint_id: Who is let in with it.
+        token: Its value.
+        incarnation: Which life of the endpoint id it belongs to; None = not told by an older release.
     """
 
     application_name: str
     endpoint_id: str
     token: str
+    incarnation: str | None = None
 
 
 class DeleteEndpointTokens(Request, frozen=True, kw_only=True):
-    """Forget all tokens of an endpoint; repeated it is a success."""
+    """Forget all tokens of an endpoint that nobody sees any more; repeated it is a success.
+
+    Attributes:
+        endpoint_id: Whose tokens.
+        incarnation: Which life of the endpoint id has ended: tokens of another one stay. None = not
+            told by an older release; then nothing is forgotten while an endpoint of this id is seen.
+    """
 
     endpoint_id: str
+    incarnation: str | None = None
 
 
 class TokenPageReply(Reply, frozen=True, kw_only=True):

@@ -1,7 +1,9 @@
 """Endpoint credentials authentication (Kaa 16/ECAP): who holds this token.
 
 Besides the RFC's ``revoked`` event there is ``status-changed``: caches must also forget a refusal
-once a token was created or reactivated.
+once a token was created or reactivated. The RFC's status transition, by which a transport moves a
+token, is not here: the first use is part of the question, and a transport that was broken into must
+not be able to reactivate what was suspended.
 """
 
 from libs.contracts.messages import Event, Reply, Request
@@ -31,18 +33,6 @@ class EndpointTokenValidationResponse(Reply, frozen=True, kw_only=True):
 
     token_id: str | None = None
     endpoint_id: str | None = None
-
-
-class EndpointTokenStatusTransitionRequest(Request, frozen=True, kw_only=True):
-    """Move a token, named by its value, to another state."""
-
-    app_name: str
-    token: str
-    target_status: TokenStatus
-
-
-class EndpointTokenStatusTransitionResponse(Reply, frozen=True, kw_only=True):
-    """200 moved or already there, 401 no such token, 409 no such step."""
 
 
 class EndpointTokenRevokedEvent(Event, frozen=True, kw_only=True):
@@ -76,14 +66,6 @@ VALIDATE_TOKEN = Operation(
     request=EndpointTokenValidationRequest,
     reply=EndpointTokenValidationResponse,
     summary="Whose token is this; activates it on first use.",
-)
-TRANSITION_TOKEN = Operation(
-    instance="credential-manager",
-    protocol="ecap",
-    name="ep-token-status-transition-request",
-    request=EndpointTokenStatusTransitionRequest,
-    reply=EndpointTokenStatusTransitionResponse,
-    summary="Move a token, named by its value, to another state.",
 )
 TOKEN_REVOKED = EventType(
     originator="credential-manager",

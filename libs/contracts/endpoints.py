@@ -209,9 +209,15 @@ class CreatedEndpointReply(Reply, frozen=True, kw_only=True):
 
 
 class EndpointReply(Reply, frozen=True, kw_only=True):
-    """One endpoint."""
+    """One endpoint.
+
+    Attributes:
+        body: As REST shows it.
+        incarnation: Which life of the endpoint id this is; None = not told by an older release.
+    """
 
     body: Endpoint
+    incarnation: str | None = None
 
 
 class EndpointPageReply(Reply, frozen=True, kw_only=True):

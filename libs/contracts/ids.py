@@ -23,6 +23,7 @@ _TOKEN = re.compile(r"[^+#/.]+")
 _APPLICATION = re.compile(r"[a-z0-9_-]+")
 _SUFFIX = re.compile(r"[a-z0-9]+")
 _METADATA_KEY = re.compile(r"[a-zA-Z0-9_]+")
+_CORRELATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~/+=-]{0,127}")
 
 
 def application_of(version_name: str) -> ApplicationName | None:
@@ -41,6 +42,11 @@ def version_name(application: str, suffix: str) -> AppVersionName:
 def is_token(text: str) -> bool:
     """Whether an endpoint token may look like this: ``^[^+#/.]+$``, printable as KP1 paths are."""
     return _fits(_TOKEN, text) and text.isprintable()
+
+
+def sane_correlation_id(given: str | None) -> str | None:
+    """Take a caller's correlation id if it is fit for logs and headers, whoever reads them; else None."""
+    return given if given is not None and _CORRELATION_ID.fullmatch(given) else None
 
 
 def check_endpoint_id(text: str) -> EndpointId:

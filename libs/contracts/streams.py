@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from libs.contracts.connectivity import CONNECTED, DISCONNECTED
+from libs.contracts.ingest import ingest_subject
 from libs.contracts.subjects import DEFAULT_ROOT, Subjects
 
 _GIB = 1024**3
@@ -105,6 +106,53 @@ def events_stream(subjects: Subjects) -> StreamSpec:
     )
 
 
+def ingest_stream(subjects: Subjects) -> StreamSpec:
+    """INGEST: telemetry between acknowledgement and store; nothing leaves it but by being stored.
+
+    No age limit, for it deletes acknowledged data; when it is full, devices are told to wait (rule 6).
+    """
+    return StreamSpec(
+        name=stream_name(subjects, "INGEST"),
+        owner="data-collection",
+        subjects=(f"{subjects.root}.ingest.>",),
+        retention="workqueue",
+        discard="new",
+        max_age_s=0.0,
+        max_bytes=4 * _GIB,
+        duplicate_window_s=120.0,
+        revision=1,
+        description="Telemetry that was acknowledged and is not stored yet.",
+    )
+
+
+def rejected_stream(subjects: Subjects) -> StreamSpec:
+    """REJECTED: device messages whose content could not be stored, one by one, with the reason."""
+    return StreamSpec(
+        name=stream_name(subjects, "REJECTED"),
+        owner="data-collection",
+        subjects=(f"{subjects.root}.rejected.>",),
+        retention="limits",
+        discard="old",
+        max_age_s=7 * _DAY_S,
+        max_bytes=_GIB,
+        duplicate_window_s=120.0,
+        revision=1,
+        description="Device messages whose content could not be stored.",
+    )
+
+
+def collect_consumer(subjects: Subjects) -> ConsumerSpec:
+    """What data-collection drains (rule 7)."""
+    return ConsumerSpec(
+        stream=stream_name(subjects, "INGEST"),
+        name="collect",
+        subjects=(ingest_subject(subjects),),
+        max_ack_pending=64,
+        revision=1,
+        description="data-collection stores telemetry.",
+    )
+
+
 def presence_consumer(subjects: Subjects) -> ConsumerSpec:
     """What transports say about who is connected, for the register."""
     return ConsumerSpec(
@@ -119,4 +167,4 @@ def presence_consumer(subjects: Subjects) -> ConsumerSpec:
 
 def all_streams(subjects: Subjects) -> tuple[StreamSpec, ...]:
     """Every stream of the suite, for disk budgets and documents."""
-    return (events_stream(subjects),)
+    return (events_stream(subjects), ingest_stream(subjects), rejected_stream(subjects))

@@ -8,6 +8,7 @@ from libs.mqtt.codes import PacketType, ProtocolVersion, ReasonCode
 from libs.mqtt.errors import ProtocolError, forbidden, malformed
 from libs.mqtt.events import ConnectReceived
 from libs.mqtt.fields import Reader, binary, varint
+from libs.mqtt.limits import Limits
 from libs.mqtt.properties import NONE, read_properties
 from libs.mqtt.topics import is_valid_name
 
@@ -16,6 +17,7 @@ NEVER_S = 0xFFFFFFFF
 
 _V3_1, _V3_1_1, _V5 = ProtocolVersion.MQTT_3_1, ProtocolVersion.MQTT_3_1_1, ProtocolVersion.MQTT_5
 _BRIDGE = 0x80
+_MAX_TIMER_S = 65_535
 _LEVELS = {(b"MQIsdp", 3): _V3_1, (b"MQTT", 4): _V3_1_1, (b"MQTT", 5): _V5}
 
 _RESERVED, _CLEAN, _WILL, _WILL_QOS, _WILL_RETAIN, _PASSWORD, _USERNAME = 1, 2, 4, 24, 32, 64, 128
@@ -119,9 +121,28 @@ def connack(version: ProtocolVersion, code: int, *, present: bool = False, inner
     return b"\x20" + varint(len(body)) + body
 
 
-def integer_property(identifier: int, value: int, size: int) -> bytes:
+def granted(
+    connect: ConnectReceived,
+    limits: Limits,
+    *,
+    expiry_s: int,
+    client_id: str | None,
+    keep_alive_s: int | None,
+) -> bytes:
+    """Make the properties of a CONNACK that accepts: our limits, and what is not as the client asked."""
+    parts = []
+    if expiry_s != connect.session_expiry_s:  # [MQTT5 3.2.2.3.2]
+        parts.append(_integer(properties.SESSION_EXPIRY, expiry_s, 4))
+    parts.append(_integer(properties.RECEIVE_MAXIMUM, limits.receive_maximum, 2))
+    parts.append(_integer(properties.MAXIMUM_PACKET_SIZE, limits.maximum_packet_size, 4))
+    if client_id:  # [MQTT-3.2.2-16]
+        parts.append(bytes((properties.ASSIGNED_CLIENT_ID,)) + binary(client_id.encode()))
+    if limits.topic_alias_maximum:
+        parts.append(_integer(properties.TOPIC_ALIAS_MAXIMUM, limits.topic_alias_maximum, 2))
+    if keep_alive_s is not None:  # [MQTT-3.2.2-21]
+        parts.append(_integer(properties.SERVER_KEEP_ALIVE, min(keep_alive_s, _MAX_TIMER_S), 2))
+    return b"".join(parts)
+
+
+def _integer(identifier: int, value: int, size: int) -> bytes:
     return bytes((identifier,)) + value.to_bytes(size, "big")
-
-
-def text_property(identifier: int, value: str) -> bytes:
-    return bytes((identifier,)) + binary(value.encode())

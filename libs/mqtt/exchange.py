@@ -18,10 +18,13 @@ from libs.mqtt.subscribing import subscribe, unsubscribe
 _V3_1, _V5 = ProtocolVersion.MQTT_3_1, ProtocolVersion.MQTT_5
 _QOS_BITS = 0x06
 _DUP = 0x08
+_ENTRY_BYTES = 45
 _PINGRESP = b"\xd0\x00"
 
-# What the low bits of the first byte must be [MQTT-2.2.2-2]; PUBLISH uses them, all others are 0.
-_FLAGS = {PacketType.PUBREL: 2, PacketType.SUBSCRIBE: 2, PacketType.UNSUBSCRIBE: 2}
+# What the low bits of the first byte must be [MQTT-2.2.2-2] by packet type; PUBLISH uses them, most are 0.
+_FLAGGED = (PacketType.PUBREL, PacketType.SUBSCRIBE, PacketType.UNSUBSCRIBE)
+_FLAGS = tuple(2 if kind in _FLAGGED else 0 for kind in range(16))
+_PUBLISH = int(PacketType.PUBLISH)  # plain numbers: this is asked for every packet
 
 
 class Exchange:
@@ -45,26 +48,32 @@ class Exchange:
         self.publishes = PublishReader(self.line, connect.version, limits)
         self.sender = Sender(state, connect, limits)
 
+    @property
+    def size_bytes(self) -> int:
+        """About what the line, the messages to the client and the state take in memory."""
+        line = len(self.line.entries) * _ENTRY_BYTES
+        return line + self.publishes.size_bytes + self.sender.size_bytes + self.state.size_bytes
+
     def must_wait(self, head: int) -> bool:
         """Whether a packet has to wait for acknowledgements: 3.x knows no window, so the socket is one."""
         return (
-            self._version is not _V5
-            and head >> 4 == PacketType.PUBLISH
-            and bool(head & _QOS_BITS)
+            head >> 4 == _PUBLISH
+            and head & _QOS_BITS != 0
+            and self._version is not _V5
             and self.publishes.room <= 0
         )
 
     def handle(self, head: int, reader: Reader, events: list[Event]) -> bytes:
         """Take one packet; the bytes that answer it."""
         kind, flags = head >> 4, head & 0x0F
-        if kind == PacketType.PUBLISH:
+        if kind == _PUBLISH:
             return self.publishes.read(flags, reader, events)
         handler = _HANDLERS.get(kind)
         if handler is None:
             return self._refuse(kind)
-        if self._version is _V3_1 and kind in _FLAGS:
+        if self._version is _V3_1 and _FLAGS[kind]:
             flags &= ~_DUP  # 3.1 sends these again with DUP
-        if flags != _FLAGS.get(PacketType(kind), 0):
+        if flags != _FLAGS[kind]:
             raise malformed("a packet has reserved bits set in its first byte")
         return handler(self, reader, events)
 
@@ -141,10 +150,10 @@ class Exchange:
 
 
 _HANDLERS: Mapping[int, Callable[[Exchange, Reader, list[Event]], bytes]] = {
-    PacketType.PUBACK: Exchange.on_puback,
-    PacketType.PUBREL: Exchange.on_pubrel,
-    PacketType.SUBSCRIBE: Exchange.on_subscribe,
-    PacketType.UNSUBSCRIBE: Exchange.on_unsubscribe,
-    PacketType.PINGREQ: Exchange.on_pingreq,
-    PacketType.DISCONNECT: Exchange.on_disconnect,
+    int(PacketType.PUBACK): Exchange.on_puback,
+    int(PacketType.PUBREL): Exchange.on_pubrel,
+    int(PacketType.SUBSCRIBE): Exchange.on_subscribe,
+    int(PacketType.UNSUBSCRIBE): Exchange.on_unsubscribe,
+    int(PacketType.PINGREQ): Exchange.on_pingreq,
+    int(PacketType.DISCONNECT): Exchange.on_disconnect,
 }

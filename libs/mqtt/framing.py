@@ -22,6 +22,9 @@ class Frame(NamedTuple):
     stop: int
 
 
+_new = tuple.__new__  # what Frame(...) comes to, without the detour
+
+
 class InputBuffer:
     """What came from the network, from ``at`` on.
 
@@ -67,6 +70,8 @@ class InputBuffer:
             minimal: Whether a length in more bytes than it needs is malformed [MQTT-1.5.5-1].
         """
         data, at = self.data, self.at
+        if len(data) - at > 1 and data[at + 1] < _MORE:  # nearly all of them
+            return self._whole(data[at], at + 2, data[at + 1], largest)
         size = 0
         for index in range(1, min(len(data) - at, 1 + _LENGTH_BYTES)):
             byte = data[at + index]
@@ -82,12 +87,12 @@ class InputBuffer:
 
     def _whole(self, head: int, start: int, size: int, largest: int) -> Frame | None:
         stop = start + size
-        if stop - self.at > largest:
+        if stop > self.at + largest:
             raise ProtocolError(ReasonCode.PACKET_TOO_LARGE, "a packet is larger than the maximum")
         if stop > len(self.data):
             self._needed = stop - self.at
             return None
-        return Frame(head, start, stop)
+        return _new(Frame, (head, start, stop))
 
     def trim(self) -> None:
         """Let go of what was parsed, at a cost that is linear in all that comes."""

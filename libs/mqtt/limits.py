@@ -34,13 +34,13 @@ class Limits:
     connect_bytes: int = 65_536
     early_bytes: int = 262_144
     receive_maximum: int = 1000
-    max_unreleased: int = 4096
+    max_unreleased: int = 2048
     topic_alias_maximum: int = 16
     connect_s: float = 10.0
     max_session_expiry_s: int = 3600
     outgoing_inflight: int = 100
     max_queued: int = 1000
-    max_queued_bytes: int = 4_194_304
+    max_queued_bytes: int = 1_048_576
     max_subscriptions: int = 1000
     max_subscription_bytes: int = 65_536
     max_kept: int = 100

@@ -1,9 +1,9 @@
 """PUBLISH of the client: the hot path of the product, twice.
 
-:meth:`PublishReader.run` is one loop over the buffer that takes the usual message (QoS 1, no flags, no
+:meth:`PublishReader.run` has one loop over the buffer for each usual message (QoS 1 or 0, no
 properties, a topic seen before, below 16 KiB) and stops at the first that is anything else;
-:meth:`PublishReader.read` takes any message and names what is wrong with it. The loop accepts nothing that
-``read`` would refuse, so it may be left out without changing a single event.
+:meth:`PublishReader.read` takes any message and names what is wrong with it. The loops accept nothing that
+``read`` would refuse, so they may be left out without changing a single event; a test holds that.
 """
 
 from libs.mqtt import properties
@@ -18,14 +18,20 @@ from libs.mqtt.topics import is_valid_name
 
 _V5 = ProtocolVersion.MQTT_5
 _RETAIN, _QOS_SHIFT, _QOS, _DUP = 0x01, 1, 0x03, 0x08
-_USUAL = 0x32
+_KIND_AND_QOS = 0xF6
+_USUAL, _USUAL_QOS_0 = 0x32, 0x30
 _AT_LEAST_ONCE, _EXACTLY_ONCE = 1, 2
 _SHORTEST = 7  # head, length, topic's length and one byte, packet id
+_SHORTEST_QOS_0 = 5
 _LONGEST_BYTE = 127
 
 # A device has a handful of topics; one that has more pays for decoding and validating them again.
-_CACHED_TOPICS = 64
-_CACHED_TOPIC_BYTES = 512
+_CACHED_TOPICS = 32
+_CACHED_TOPIC_BYTES = 256
+_CACHED_BYTES = 600  # both forms of a topic and its place, about
+
+# Sixteen aliases of the longest topics would be a megabyte for every connection.
+_ALIASED_BYTES = 16_384
 
 # Messages in the line for each one of the window: many may be left out behind one that is not.
 _LINE_FACTOR = 4
@@ -34,14 +40,20 @@ _LINE_FACTOR = 4
 class PublishReader:
     """Turns the PUBLISH packets of one connection into events and puts them into the line."""
 
-    __slots__ = ("_aliases", "_limits", "_line", "_topics", "_version")
+    __slots__ = ("_aliased_bytes", "_aliases", "_limits", "_line", "_topics", "_version")
 
     def __init__(self, line: AcknowledgementLine, version: ProtocolVersion, limits: Limits) -> None:
         self._line = line
         self._version = version
         self._limits = limits
         self._topics: dict[bytes, str] = {}
-        self._aliases: dict[int, str] | None = None
+        self._aliases: dict[int, str] = {}
+        self._aliased_bytes = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """About what topics and aliases take in memory."""
+        return len(self._topics) * _CACHED_BYTES + self._aliased_bytes
 
     @property
     def room(self) -> int:
@@ -52,10 +64,21 @@ class PublishReader:
             return window - line.quota_used
         return min(window - line.unacknowledged, _LINE_FACTOR * window - len(line.entries))
 
-    def run(  # noqa: C901 - one flat loop: a call for each message would cost a third of the speed
+    def run(self, data: bytes, at: int, end: int, events: list[Event]) -> int:
+        """Take usual messages while they last and there is room; where the first other packet begins."""
+        while at < end:
+            began = at
+            if data[at] & _KIND_AND_QOS == _USUAL:
+                at = self._run(data, at, end, events)
+            elif data[at] & ~_RETAIN == _USUAL_QOS_0:
+                at = self._run_qos_0(data, at, end, events)
+            if at == began:
+                break
+        return at
+
+    def _run(  # noqa: C901 - one flat loop: a call for each message would cost a third of the speed
         self, data: bytes, at: int, end: int, events: list[Event]
     ) -> int:
-        """Take usual messages while they last and there is room; where the first other packet begins."""
         line = self._line
         topic_of = self._topics.get
         first = line.first + len(line.entries)
@@ -63,8 +86,10 @@ class PublishReader:
         new = tuple.__new__
         largest = self._limits.maximum_packet_size - _SHORTEST
         skip = 3 if self._version is _V5 else 2
+        head = data[at]
+        dup, retain = bool(head & _DUP), bool(head & _RETAIN)  # the same for all that this call takes
         for number in range(first, first + self.room):
-            if at + _SHORTEST > end or data[at] != _USUAL:
+            if at + _SHORTEST > end or data[at] != head:
                 break
             start = at + 2
             size = data[at + 1]
@@ -75,7 +100,7 @@ class PublishReader:
                 if not 0 < high <= _LONGEST_BYTE or size > largest:
                     break
             stop = start + size
-            if stop > end or size < _SHORTEST - 2:
+            if stop > end:
                 break
             after = start + 2 + (data[start] << 8 | data[start + 1])
             body = after + skip
@@ -87,8 +112,36 @@ class PublishReader:
             packet_id = data[after : after + 2]
             if packet_id == b"\0\0" or (skip > 2 and data[after + 2]):  # noqa: PLR2004 - v5 has properties
                 break
-            tell(new(PublishReceived, (number, topic, data[body:stop], 1, False, False, None, None)))
+            tell(new(PublishReceived, (number, topic, data[body:stop], 1, dup, retain, None, None)))
             enter(packet_id)
+            at = stop
+        return at
+
+    def _run_qos_0(self, data: bytes, at: int, end: int, events: list[Event]) -> int:
+        """Do the same for QoS 0, which needs no number, no room and no line."""
+        topic_of, tell, new = self._topics.get, events.append, tuple.__new__
+        largest = self._limits.maximum_packet_size - _SHORTEST
+        skip = 1 if self._version is _V5 else 0
+        head = data[at]
+        retain = bool(head & _RETAIN)
+        while at + _SHORTEST_QOS_0 <= end and data[at] == head:
+            start = at + 2
+            size = data[at + 1]
+            if size > _LONGEST_BYTE:
+                high = data[start]
+                start += 1
+                size += (high << 7) - 128
+                if not 0 < high <= _LONGEST_BYTE or size > largest:
+                    break
+            stop = start + size
+            after = start + 2 + (data[start] << 8 | data[start + 1])
+            body = after + skip
+            if stop > end or body > stop or (skip and data[after]):
+                break
+            topic = topic_of(data[start + 2 : after])
+            if topic is None:
+                break
+            tell(new(PublishReceived, (0, topic, data[body:stop], 0, False, retain, None, None)))
             at = stop
         return at
 
@@ -147,9 +200,10 @@ class PublishReader:
             return topic
         if alias > self._limits.topic_alias_maximum:  # [MQTT-3.3.2-9]
             raise ProtocolError(ReasonCode.TOPIC_ALIAS_INVALID, "a topic alias is above the maximum")
-        if self._aliases is None:
-            self._aliases = {}
         if topic:
+            self._aliased_bytes += len(topic) - len(self._aliases.get(alias, ""))
+            if self._aliased_bytes > _ALIASED_BYTES:
+                raise ProtocolError(ReasonCode.QUOTA_EXCEEDED, "the topics of the aliases are too long")
             self._aliases[alias] = topic
             return topic
         known = self._aliases.get(alias)

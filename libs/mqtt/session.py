@@ -9,15 +9,13 @@ README.md; what packets do once the client was accepted is in
 import enum
 from collections.abc import Iterable
 
-from libs.mqtt import properties
 from libs.mqtt.codes import PacketType, ProtocolVersion, ReasonCode, return_code
 from libs.mqtt.connecting import (
     UnsupportedLevelError,
     connack,
-    integer_property,
+    granted,
     read_connect,
     read_version,
-    text_property,
 )
 from libs.mqtt.errors import ProtocolError, malformed
 from libs.mqtt.events import ConnectReceived, Disconnected, Event
@@ -29,9 +27,9 @@ from libs.mqtt.outgoing import Message
 from libs.mqtt.state import SessionState
 
 _V3_1, _V5 = ProtocolVersion.MQTT_3_1, ProtocolVersion.MQTT_5
+_PUBLISH = int(PacketType.PUBLISH)
 _CONNECT_HEAD = PacketType.CONNECT << 4
 _GRACE = 1.5
-_MAX_TIMER_S = 65_535
 
 
 class _Phase(enum.Enum):
@@ -173,7 +171,13 @@ class Session:
             self.version,
             ReasonCode.SUCCESS,
             present=state is not None and self.version is not _V3_1,  # 3.1 reserves the bit
-            inner=self._connack_properties(connect, expiry, assigned_client_id, keep_alive_s),
+            inner=granted(
+                connect,
+                self._limits,
+                expiry_s=expiry,
+                client_id=assigned_client_id,
+                keep_alive_s=keep_alive_s,
+            ),
         )
         if len(answer) > (connect.maximum_packet_size or len(answer)):  # [MQTT-3.1.2-24]
             self._close("the client takes no packet as large as CONNACK")
@@ -185,23 +189,6 @@ class Session:
         self._now = self._now if now is None else now
         self._keep_alive_s = _GRACE * (connect.keep_alive_s if keep_alive_s is None else keep_alive_s)
         self._heard()
-
-    def _connack_properties(
-        self, connect: ConnectReceived, expiry: int, assigned_client_id: str | None, keep_alive_s: int | None
-    ) -> bytes:
-        limits = self._limits
-        parts = []
-        if expiry != connect.session_expiry_s:
-            parts.append(integer_property(properties.SESSION_EXPIRY, expiry, 4))
-        parts.append(integer_property(properties.RECEIVE_MAXIMUM, limits.receive_maximum, 2))
-        parts.append(integer_property(properties.MAXIMUM_PACKET_SIZE, limits.maximum_packet_size, 4))
-        if assigned_client_id:
-            parts.append(text_property(properties.ASSIGNED_CLIENT_ID, assigned_client_id))
-        if limits.topic_alias_maximum:
-            parts.append(integer_property(properties.TOPIC_ALIAS_MAXIMUM, limits.topic_alias_maximum, 2))
-        if keep_alive_s is not None:
-            parts.append(integer_property(properties.SERVER_KEEP_ALIVE, min(keep_alive_s, _MAX_TIMER_S), 2))
-        return b"".join(parts)
 
     def refuse(self, reason: ReasonCode) -> None:
         """Answer CONNECT with an error, which closes; what came behind it is dropped."""
@@ -287,6 +274,13 @@ class Session:
         return self._exchange.sender.size_bytes if self._exchange is not None else 0
 
     @property
+    def held_bytes(self) -> int:
+        """About what this connection holds in memory, for the budget of the process (delivery.md rule 15)."""
+        if self._exchange is None:
+            return self._input.size
+        return self._input.size + self._exchange.size_bytes
+
+    @property
     def unacknowledged(self) -> int:
         """Messages whose acknowledgement was not written, less those left out.
 
@@ -331,7 +325,9 @@ class Session:
         if exchange is None:
             self._check_first()
             return source.frame(largest=self._limits.connect_bytes, minimal=False)
-        source.at = exchange.publishes.run(source.data, source.at, len(source.data), events)
+        data, at = source.data, source.at
+        if at < len(data) and data[at] >> 4 == _PUBLISH:
+            source.at = exchange.publishes.run(data, at, len(data), events)
         frame = source.frame(largest=self._limits.maximum_packet_size, minimal=self.version is _V5)
         if frame is not None and exchange.must_wait(frame.head):
             self.blocked = True
@@ -346,7 +342,9 @@ class Session:
     def _take(self, frame: Frame, events: list[Event]) -> None:
         reader = Reader(self._input.data, frame.start, frame.stop)
         if self._exchange is not None:
-            self._write(self._exchange.handle(frame.head, reader, events))
+            answer = self._exchange.handle(frame.head, reader, events)
+            if answer:
+                self._out.append(answer)
             if events and type(events[-1]) is Disconnected:
                 self._close("the client disconnected")
             return

@@ -1,6 +1,6 @@
 """The settings that all processes share.
 
-Not every service has a database or secrets, so the two properties at the end complain only when a
+Not every service has a bus, a database or secrets, so the properties at the end complain only when a
 service asks for them; the others are checked before anything is opened.
 """
 
@@ -9,6 +9,14 @@ from dataclasses import dataclass
 from libs.process.fields import SettingsError, setting
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+SYNCED = "synced"
+VOLATILE_ACCEPTED = "volatile-accepted"
+NATS_DURABILITIES = (SYNCED, VOLATILE_ACCEPTED)
+UNDECLARED_NATS = (
+    "GROVE_NATS_DURABILITY is not set, and no client can see whether a NATS keeps what it acknowledges: "
+    f"say {SYNCED} if the one at GROVE_NATS_URL runs JetStream with sync_interval: always, "
+    f"or {VOLATILE_ACCEPTED} to start nevertheless"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +34,12 @@ class ProcessSettings:
         doc="Port of /health, /ready and /metrics; 0 takes any free one, so that replicas never collide.",
     )
     nats_url: str = setting(secret=True, doc="Bus, with the user and password of this service in the URL.")
+    nats_durability: str | None = setting(
+        None,
+        choices=NATS_DURABILITIES,
+        doc="synced: JetStream of this NATS syncs every write (sync_interval: always); volatile-accepted: "
+        "start although it may lose what it acknowledged. Services on the bus need one of them.",
+    )
     mongodb: str | None = setting(
         None, env="GROVE_MONGODB_URL", secret=True, doc="Store; needed by the services that own data."
     )
@@ -61,6 +75,17 @@ class ProcessSettings:
         default=False,
         doc="Start although the store does not journal writes on a majority: data may be lost.",
     )
+
+    @property
+    def allow_volatile_nats(self) -> bool:
+        """Whether to work with a NATS that may lose what it acknowledges.
+
+        Raises:
+            SettingsError: This process was not told what its NATS does.
+        """
+        if self.nats_durability is None:
+            raise SettingsError((UNDECLARED_NATS,))
+        return self.nats_durability == VOLATILE_ACCEPTED
 
     @property
     def mongodb_url(self) -> str:

@@ -18,7 +18,6 @@ MAX_KEY_LENGTH: Final = 512
 
 _BEARER = re.compile(r"bearer +(?P<key>[!-~]+) *", re.IGNORECASE)
 _KEY = re.compile(r"[!-~]+")
-_CORRELATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~/+=-]{0,127}")
 
 
 def fingerprint(key: str) -> Fingerprint:
@@ -73,8 +72,3 @@ def check_scope(key: ApiKey, needed: Scope, *, whole: bool) -> None:
         raise ForbiddenError(
             f"this needs the scope {needed.value} for all applications, the API key is limited to some"
         )
-
-
-def sane_correlation_id(given: str | None) -> str | None:
-    """Accept a caller's correlation id if it is fit for logs and headers; None otherwise."""
-    return given if given is not None and _CORRELATION_ID.fullmatch(given) else None

@@ -13,9 +13,9 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from libs.contracts.errors import GroveError, InternalError, NotFoundError, UnavailableError
+from libs.contracts.ids import sane_correlation_id
 from services.api_gateway import metrics
 from services.api_gateway.answers import CORRELATION_ID, failure
-from services.api_gateway.domain import sane_correlation_id
 
 _ROUTE: Final = web.RequestKey("route", str)
 _API_KEY_ID: Final = web.RequestKey("api_key_id", str)

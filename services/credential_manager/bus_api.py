@@ -49,26 +49,22 @@ from libs.contracts.credentials import (
 from libs.contracts.ecap import (
     TOKEN_REVOKED,
     TOKEN_STATUS_CHANGED,
-    TRANSITION_TOKEN,
     VALIDATE_TOKEN,
-    EndpointTokenStatusTransitionRequest,
-    EndpointTokenStatusTransitionResponse,
     EndpointTokenValidationRequest,
     EndpointTokenValidationResponse,
 )
 from libs.contracts.endpoints import GET_ENDPOINT, GetEndpoint
 from libs.contracts.errors import InternalError
-from libs.contracts.ids import ApplicationName, EndpointId, application_of
+from libs.contracts.ids import EndpointId, application_of
 from libs.contracts.instants import iso_ms
 from libs.contracts.messages import ReplyT, RequestT
 from libs.contracts.subjects import AnyEventType, AnyOperation, Operation
 from services.credential_manager.domain import Announcement, ApiKey, EndpointToken
-from services.credential_manager.ports import Parts
-from services.credential_manager.usecases import api_keys, tokens, validating
+from services.credential_manager.ports import Parts, RegisteredEndpoint
+from services.credential_manager.usecases import api_keys, removing, tokens, validating
 
 SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
     VALIDATE_TOKEN,
-    TRANSITION_TOKEN,
     CREATE_TOKEN,
     LIST_TOKENS,
     SET_TOKEN_STATUS,
@@ -98,9 +94,7 @@ class BusEndpointDirectory:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def application_of(
-        self, endpoint_id: EndpointId, *, allowed: tuple[str, ...] | None
-    ) -> ApplicationName:
+    async def find(self, endpoint_id: EndpointId, *, allowed: tuple[str, ...] | None) -> RegisteredEndpoint:
         reply = await self._bus.request(
             GET_ENDPOINT.subject(self._bus.subjects),
             GetEndpoint(endpoint_id=endpoint_id, applications=allowed),
@@ -110,7 +104,7 @@ class BusEndpointDirectory:
         application = application_of(reply.body.app_version.name)
         if application is None:
             raise InternalError
-        return application
+        return RegisteredEndpoint(application=application, incarnation=reply.incarnation)
 
 
 class BusEventPublisher:
@@ -137,7 +131,6 @@ class BusApi:
     async def serve(self, bus: Bus) -> None:
         """Answer every operation of :data:`SUBJECTS`."""
         await _serve(bus, VALIDATE_TOKEN, self.on_validate_token)
-        await _serve(bus, TRANSITION_TOKEN, self.on_transition_token)
         await _serve(bus, CREATE_TOKEN, self.on_create_token)
         await _serve(bus, LIST_TOKENS, self.on_list_tokens)
         await _serve(bus, SET_TOKEN_STATUS, self.on_set_token_status)
@@ -154,12 +147,6 @@ class BusApi:
     ) -> EndpointTokenValidationResponse:
         token = await validating.validate_token(request, parts=self._parts)
         return EndpointTokenValidationResponse(token_id=token.id, endpoint_id=token.endpoint_id)
-
-    async def on_transition_token(
-        self, request: EndpointTokenStatusTransitionRequest
-    ) -> EndpointTokenStatusTransitionResponse:
-        await tokens.transition_token(request, parts=self._parts)
-        return EndpointTokenStatusTransitionResponse()
 
     async def on_create_token(self, request: CreateToken) -> CreatedTokenReply:
         token, value = await tokens.create_token(request, parts=self._parts)
@@ -193,7 +180,7 @@ class BusApi:
         return EmptyReply(status_code=_NO_CONTENT)
 
     async def on_delete_endpoint_tokens(self, request: DeleteEndpointTokens) -> EmptyReply:
-        await tokens.delete_endpoint_tokens(request.endpoint_id, parts=self._parts)
+        await removing.delete_endpoint_tokens(request, parts=self._parts)
         return EmptyReply(status_code=_NO_CONTENT)
 
     async def on_create_api_key(self, request: CreateApiKey) -> CreatedApiKeyReply:

@@ -208,6 +208,7 @@ def _token_to_document(token: EndpointToken) -> Document:
     return {
         "application": token.application,
         "endpointId": token.endpoint_id,
+        "incarnation": token.incarnation,
         "tokenHash": Binary(token.fingerprint),
         "status": token.status.value,
         "phase": token.phase.value,
@@ -226,6 +227,7 @@ def _token_from_document(document: Mapping[str, Any]) -> EndpointToken:
         announce_from=document.get("announceFrom"),
         application=ApplicationName(document["application"]),
         endpoint_id=EndpointId(document["endpointId"]),
+        incarnation=document.get("incarnation"),
         fingerprint=bytes(document["tokenHash"]),
         status=TokenStatus(document["status"]),
         phase=Phase(document["phase"]),

@@ -99,16 +99,27 @@ class ApiKeyRepository(ChangeLog[ApiKey], Protocol):
         """Some keys, the newest first, and how many there are."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredEndpoint:
+    """An endpoint as endpoint-register sees it.
+
+    Attributes:
+        application: Where it belongs.
+        incarnation: Which life of its id this is; None = an older release was asked.
+    """
+
+    application: ApplicationName
+    incarnation: str | None
+
+
 class EndpointDirectory(Protocol):
     """What endpoint-register knows."""
 
-    async def application_of(
-        self, endpoint_id: EndpointId, *, allowed: tuple[str, ...] | None
-    ) -> ApplicationName:
-        """The application of an endpoint.
+    async def find(self, endpoint_id: EndpointId, *, allowed: tuple[str, ...] | None) -> RegisteredEndpoint:
+        """The endpoint of this id.
 
         Raises:
-            NotFoundError: There is no such endpoint, or it is being deleted.
+            NotFoundError: There is no such endpoint, or it is being created or deleted.
             ForbiddenError: It lies outside ``allowed``.
             UnavailableError: endpoint-register cannot be asked now.
         """

@@ -3,19 +3,21 @@
 import random
 import secrets
 import uuid
+from datetime import timedelta
 from typing import Final
 
 from prometheus_client import Gauge
 
 from libs.bus import Bus, KeyedQueue, connect_bus
 from libs.contracts.ids import AppVersionName, EndpointId
-from libs.contracts.streams import events_stream
+from libs.contracts.streams import events_stream, presence_consumer
 from libs.process import Process, SystemClock, token_value
 from libs.store import Store, open_store
 from services.endpoint_register.bus_api import (
     BusCredentials,
     BusEventPublisher,
     CachedWhitelists,
+    follow_presence,
     serve,
 )
 from services.endpoint_register.domain.configuration import EPMX
@@ -23,13 +25,16 @@ from services.endpoint_register.domain.whitelist import Whitelist, whitelist_of
 from services.endpoint_register.mongo import (
     MongoApplicationRepository,
     MongoConfigurationRepository,
+    MongoConnectivityRepository,
     MongoEndpointListing,
     MongoEndpointRepository,
+    MongoRunRepository,
 )
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.settings import Settings
 from services.endpoint_register.usecases.announcing import Announcer
 from services.endpoint_register.usecases.changing import EndpointChanges
+from services.endpoint_register.usecases.giving_up import Patience, SilenceWatch
 from services.endpoint_register.usecases.sweeping import Pace, Sweeper
 
 _MAX_IN_LINE: Final = 2048
@@ -65,7 +70,8 @@ async def build(process: Process) -> None:
     store = await open_store(process)
     bus = await connect_bus(process, max_in_flight=settings.max_in_flight)
     await bus.ensure_stream(events_stream(bus.subjects))
-    parts, announcer = await assemble(store, bus)
+    await bus.ensure_consumer(presence_consumer(bus.subjects))
+    parts, announcer = await assemble(store, bus, active_s=settings.active_s)
     _WAITING.set_function(lambda: len(announcer))
     process.supervise("announcing", announcer.run())
     process.on_stop("announcing", announcer.stop)
@@ -75,16 +81,23 @@ async def build(process: Process) -> None:
         creating_after_s=settings.creating_after_s,
     )
     process.supervise("sweeping", Sweeper(parts, pace=pace).run())
+    watch = SilenceWatch(parts, patience=Patience(silent_after_s=settings.silent_after_s))
+    bus.on_cut(watch.forget)
+    process.supervise("watching transports", watch.run())
+    process.supervise("presence", follow_presence(bus, parts))
+    process.on_stop("presence", bus.stop_consuming)
     await serve(bus, parts)
     process.on_stop("bus requests", bus.stop_serving)
 
 
-async def assemble(store: Store, bus: Bus) -> tuple[Parts, Announcer]:
+async def assemble(store: Store, bus: Bus, *, active_s: float = Settings.active_s) -> tuple[Parts, Announcer]:
     """Put the production parts together, and the task that publishes for them."""
     clock = SystemClock()
     endpoints, listing = MongoEndpointRepository(store, clock=clock), MongoEndpointListing(store)
-    applications, configurations = MongoApplicationRepository(store), MongoConfigurationRepository(store)
-    for repository in (endpoints, listing, applications, configurations):
+    applications = MongoApplicationRepository(store, clock=clock)
+    configurations = MongoConfigurationRepository(store, clock=clock)
+    connectivity = MongoConnectivityRepository(store)
+    for repository in (endpoints, listing, connectivity, applications, configurations):
         await repository.prepare()
 
     async def load(version: AppVersionName) -> Whitelist:
@@ -104,6 +117,8 @@ async def assemble(store: Store, bus: Bus) -> tuple[Parts, Announcer]:
     parts = Parts(
         endpoints=endpoints,
         listing=listing,
+        connectivity=connectivity,
+        runs=MongoRunRepository(store),
         applications=applications,
         configurations=configurations,
         credentials=BusCredentials(bus),
@@ -113,5 +128,6 @@ async def assemble(store: Store, bus: Bus) -> tuple[Parts, Announcer]:
         announcing=announcer,
         clock=clock,
         entropy=entropy,
+        active_for=timedelta(seconds=active_s),
     )
     return parts, announcer

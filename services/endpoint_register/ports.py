@@ -6,14 +6,15 @@ the store cannot be reached, and then whether a write happened is unknown.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.messages import Event
 from libs.contracts.subjects import EventType
 from services.endpoint_register.domain.application import Application, Place
-from services.endpoint_register.domain.configuration import Configuration
+from services.endpoint_register.domain.configuration import Configuration, ConfigurationChange
+from services.endpoint_register.domain.connectivity import Connectivity, Known, Run, Sighting, Statement
 from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.domain.listing import Listed, Range
 from services.endpoint_register.domain.whitelist import Whitelist
@@ -106,11 +107,64 @@ class EndpointListing(Protocol):
     async def drop(self, endpoint_id: EndpointId, *, incarnation: str) -> None:
         """List it no more, if it still is this incarnation."""
 
-    async def page(self, part: Range, *, offset: int, limit: int) -> list[Listed]:
-        """The lines of a page, in order."""
+    async def page(self, part: Range, *, offset: int = 0, limit: int, after: str = "") -> list[Listed]:
+        """The lines of a page, in order; ``after`` is the key behind which it begins."""
 
     async def count(self, part: Range) -> int:
         """How many there are."""
+
+
+class ConnectivityRepository(Protocol):
+    """Who is connected; a record for each endpoint that was ever heard."""
+
+    async def find_many(self, endpoint_ids: Sequence[EndpointId]) -> dict[EndpointId, Connectivity]:
+        """The records there are."""
+
+    async def apply(self, known: Sequence[Known]) -> None:
+        """Take statements in, each as ``domain.connectivity.applied`` says; one an endpoint."""
+
+    async def settle(self, record: Connectivity) -> None:
+        """Note that nothing is left to do about the version, if the record still is this one."""
+
+    async def see(self, sightings: Sequence[tuple[Connectivity | None, Sighting]]) -> None:
+        """Note that endpoints were heard, each with the record as it was found; a lost race is lost."""
+
+    async def forget(self, endpoint_id: EndpointId, *, incarnation: str) -> None:
+        """Drop the record of an endpoint that is removed."""
+
+    async def forget_older(self, statements: Sequence[Statement]) -> None:
+        """Drop records older than statements about endpoints that do not exist."""
+
+    def held(self, run_id: str) -> AsyncIterator[list[Connectivity]]:
+        """What a process holds, in parts."""
+
+    async def end(self, records: Sequence[Connectivity]) -> None:
+        """End these very bindings; whoever was bound anew stays so."""
+
+    async def holds_any(self, run_id: str) -> bool:
+        """Whether it holds anything."""
+
+
+class RunRepository(Protocol):
+    """Transport processes that hold, or may hold, bindings."""
+
+    async def all(self) -> list[Run]:
+        """All of them."""
+
+    async def ending(self) -> set[str]:
+        """Those that are being ended: nobody is connected to them any more."""
+
+    async def find(self, run_id: str) -> Run | None:
+        """One."""
+
+    async def add(self, run: Run) -> None:
+        """Know a process, unless it is known."""
+
+    async def replace(self, before: Run, after: Run) -> bool:
+        """Store ``after`` if the stamp and state still are those of ``before``."""
+
+    async def remove(self, run: Run) -> None:
+        """Forget it if the stamp and state still are these."""
 
 
 class ApplicationRepository(Protocol):
@@ -137,19 +191,18 @@ class ApplicationRepository(Protocol):
     async def unfinished(self, *, before: datetime) -> list[Application]:
         """Applications in which something has been on its way out since then."""
 
+    async def untold(self, *, before: datetime) -> list[Application]:
+        """Applications that changed before then, and of which nobody may have been told."""
+
+    async def forget_told(self, application: Application) -> None:
+        """Note that everybody was told of the application as it is here; a later change stays untold."""
+
 
 class ConfigurationRepository(Protocol):
     """Configuration of service instances, per application and version."""
 
-    async def put(
-        self,
-        configuration: Configuration,
-        *,
-        service: str,
-        application: ApplicationName,
-        version: AppVersionName | None,
-    ) -> None:
-        """Store a configuration in place of what was there."""
+    async def put(self, configuration: Configuration, change: ConfigurationChange) -> None:
+        """Store a configuration in place of what was there; nobody has been told yet."""
 
     async def find(
         self, *, service: str, application: ApplicationName, version: AppVersionName | None
@@ -162,20 +215,26 @@ class ConfigurationRepository(Protocol):
     async def remove(self, *, application: ApplicationName, version: AppVersionName | None) -> None:
         """Drop all configuration of a version, or of an application and its versions."""
 
+    async def untold(self, *, before: datetime) -> list[ConfigurationChange]:
+        """Changes that were made before then, and of which nobody may have been told."""
+
+    async def forget_told(self, change: ConfigurationChange) -> None:
+        """Note that everybody was told of this change; a later one stays untold."""
+
 
 class Credentials(Protocol):
     """Tokens of endpoints; credential-manager has them."""
 
-    async def store_token(self, token: str, *, endpoint_id: EndpointId, application: ApplicationName) -> None:
-        """Store a first token; again for the same endpoint is a success.
+    async def store_token(self, token: str, *, endpoint: Endpoint) -> None:
+        """Store the first token of this incarnation; again is a success.
 
         Raises:
             ConflictError: The application has this token, for another endpoint.
             UnavailableError: Not now; as with DeadlineError, it may have happened.
         """
 
-    async def delete_tokens(self, endpoint_id: EndpointId) -> None:
-        """Forget all tokens of an endpoint; again is a success."""
+    async def delete_tokens(self, endpoint: Endpoint) -> None:
+        """Forget all tokens of this incarnation, which is hidden; again is a success."""
 
 
 class EventPublisher(Protocol):
@@ -235,10 +294,16 @@ class Changing(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """All of the above, as the use cases are given it."""
+    """All of the above, as the use cases are given it.
+
+    Attributes:
+        active_for: How long after it was heard an endpoint without a connection counts as active.
+    """
 
     endpoints: EndpointRepository
     listing: EndpointListing
+    connectivity: ConnectivityRepository
+    runs: RunRepository
     applications: ApplicationRepository
     configurations: ConfigurationRepository
     credentials: Credentials
@@ -248,3 +313,4 @@ class Parts:
     announcing: Announcing
     clock: Clock
     entropy: Entropy
+    active_for: timedelta

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from libs.contracts.connectivity import SILENT_AFTER_S
 from libs.process import setting
 
 
@@ -35,4 +36,18 @@ class Settings:
         minimum=1,
         maximum=600,
         doc="Age at which a creation is rolled back: longer than a request to credential-manager can live.",
+    )
+    active_s: float = setting(
+        600.0,
+        unit="s",
+        minimum=1,
+        maximum=604_800,
+        doc="How long an endpoint counts as active after it was heard: many report every 5 to 10 minutes.",
+    )
+    silent_after_s: float = setting(
+        SILENT_AFTER_S,
+        unit="s",
+        minimum=1,
+        maximum=600,
+        doc="Silence after which all a transport held is ended for it; it says that it lives every 5 s.",
     )

@@ -1,4 +1,4 @@
-"""What an HTTP request is in KP1: pure rules about targets and headers.
+"""What an HTTP request is in KP1: pure rules about targets.
 
 Nothing is normalised: ``..``, ``//`` and a trailing slash mean what they say, and each level is
 percent-decoded by itself, so that an encoded slash can never move a level.
@@ -10,7 +10,6 @@ from urllib.parse import unquote_to_bytes
 from libs.contracts.errors import BadRequestError
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_CORRELATION_ID = re.compile(r"[ -~]{1,128}")
 
 
 def levels_of(target: str) -> list[str]:
@@ -30,13 +29,6 @@ def levels_of(target: str) -> list[str]:
     if "%" not in path and path.isascii():
         return path[1:].split("/")
     return [_decoded(level) for level in path[1:].split("/")]
-
-
-def sane_correlation_id(header: str | None) -> str | None:
-    """Take a client's correlation id if it is 1 to 128 printable ASCII characters."""
-    if header is not None and _CORRELATION_ID.fullmatch(header):
-        return header
-    return None
 
 
 def _decoded(level: str) -> str:

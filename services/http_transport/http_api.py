@@ -16,10 +16,11 @@ from structlog.contextvars import bind_contextvars
 from libs.bus.codec import new_correlation_id
 from libs.bus.front_door import Answer, FrontDoor
 from libs.contracts.errors import GroveError, NotFoundError, UnsupportedMediaTypeError
+from libs.contracts.ids import sane_correlation_id
 from libs.contracts.kp1 import EXTENSIONS, PREFIX, Kp1Path, parse_levels
 from services.http_transport import metrics
 from services.http_transport.body import is_complete, read_body
-from services.http_transport.domain import levels_of, sane_correlation_id
+from services.http_transport.domain import levels_of
 from services.http_transport.responses import render
 
 ABOUT = b'{"service":"http-transport","usage":"POST /kp1/<appVersion>/<extension>/<token>/<resource>"}'

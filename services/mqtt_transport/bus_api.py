@@ -19,7 +19,7 @@ from services.mqtt_transport.domain.bindings import Ending
 from services.mqtt_transport.usecases.presence import Presence
 from services.mqtt_transport.usecases.pushing import Pushing
 
-_TIMEOUT_S: Final = 5.0
+_TIMEOUT_S: Final = 2.0
 
 
 class BusConnectivity:

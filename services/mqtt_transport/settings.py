@@ -27,7 +27,7 @@ class Settings:
         doc="Device MQTT in TLS, open when GROVE_TLS_CERT is set; 0 takes any free port.",
     )
     max_connections: int = setting(
-        20_000,
+        12_000,
         minimum=1,
         doc="More are closed at once; an idle one costs 4 KiB, 7 once used, and an open file.",
     )

@@ -9,6 +9,7 @@ import pytest
 from libs.contracts.ids import ApplicationName, AppVersionName
 from libs.store import Store
 from services.endpoint_register.domain.application import Application, AppVersion, Described, Place
+from services.endpoint_register.domain.configuration import ConfigurationChange
 from services.endpoint_register.mongo import MongoApplicationRepository, MongoConfigurationRepository
 from services.endpoint_register.ports import ApplicationRepository, ConfigurationRepository
 from tests.support.rest import Json
@@ -17,6 +18,7 @@ from tests.unit.endpoint_register.fakes import (
     START,
     InMemoryApplicationRepository,
     InMemoryConfigurationRepository,
+    ManualClock,
 )
 
 OLIVES, FIGS = ApplicationName("olives"), ApplicationName("figs")
@@ -27,6 +29,7 @@ V1 = AppVersionName("olives-v1")
 class Kept:
     applications: ApplicationRepository
     configurations: ConfigurationRepository
+    clock: ManualClock
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +40,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
 
 @pytest.fixture(params=["memory", "store"])
 async def kept(request: pytest.FixtureRequest, server: StoreServer) -> AsyncIterator[Kept]:
+    clock = ManualClock()
     if request.param == "memory":
-        yield Kept(InMemoryApplicationRepository(), InMemoryConfigurationRepository())
+        yield Kept(
+            InMemoryApplicationRepository(clock=clock), InMemoryConfigurationRepository(clock=clock), clock
+        )
         return
     store = Store.open(server.url, database=fresh_database(), app_name="test")
-    applications, configurations = MongoApplicationRepository(store), MongoConfigurationRepository(store)
+    applications = MongoApplicationRepository(store, clock=clock)
+    configurations = MongoConfigurationRepository(store, clock=clock)
     await applications.prepare()
     await configurations.prepare()
-    yield Kept(applications, configurations)
+    yield Kept(applications, configurations, clock)
     await store.close()
 
 
@@ -54,6 +61,10 @@ def shown(text: str = "Olives") -> Described:
 
 def application(name: ApplicationName = OLIVES, **fields: Json) -> Application:
     return Application(name=name, shown=shown(), attempt=f"of-{name}", **fields)
+
+
+def change(service: str, version: AppVersionName | None = None, *, attempt: str = "a") -> ConfigurationChange:
+    return ConfigurationChange(service=service, application=OLIVES, version=version, attempt=attempt)
 
 
 def with_v1(before: Application) -> Application:
@@ -129,7 +140,7 @@ async def test_only_the_same_application_is_removed(kept: Kept) -> None:
 
 
 async def put(kept: Kept, value: int, service: str, version: AppVersionName | None = None) -> None:
-    await kept.configurations.put({"n": value}, service=service, application=OLIVES, version=version)
+    await kept.configurations.put({"n": value}, change(service, version))
 
 
 async def test_a_version_beats_its_application(kept: Kept) -> None:
@@ -157,7 +168,7 @@ async def test_an_application_named_as_a_version_is_another_place(kept: Kept) ->
 async def test_any_json_survives(kept: Kept) -> None:
     value: Json = {"$set": {"a.b": [1, 1.0, None]}, "": {}}
 
-    await kept.configurations.put(value, service="bcx", application=OLIVES, version=None)
+    await kept.configurations.put(value, change("bcx"))
 
     found = await kept.configurations.find(service="bcx", application=OLIVES, version=None)
     assert repr(found) == repr(value)
@@ -174,3 +185,41 @@ async def test_what_is_removed_is_the_versions_or_all(kept: Kept) -> None:
 
     assert left == {"n": 1}
     assert await kept.configurations.effective(V1, service="epmx") is None
+
+
+async def test_an_application_is_untold_from_each_change_until_it_was_told_as_it_is(kept: Kept) -> None:
+    first = application()
+    second = with_v1(first)
+    await kept.applications.add(first)
+    too_early = await kept.applications.untold(before=kept.clock.now())
+    kept.clock.pass_s(1)
+
+    new = await kept.applications.untold(before=kept.clock.now())
+    await kept.applications.forget_told(first)
+    await kept.applications.replace(first, second)
+    kept.clock.pass_s(1)
+    await kept.applications.forget_told(first)
+    changed = await kept.applications.untold(before=kept.clock.now())
+    await kept.applications.forget_told(second)
+
+    assert (too_early, new, changed) == ([], [first], [second])
+    assert await kept.applications.untold(before=kept.clock.now()) == []
+    assert await kept.applications.find(OLIVES) == second
+
+
+async def test_a_configuration_is_untold_from_each_change_until_that_was_told(kept: Kept) -> None:
+    first, second, other = change("epmx", V1), change("epmx", V1, attempt="b"), change("kpc")
+    await kept.configurations.put({"n": 1}, first)
+    too_early = await kept.configurations.untold(before=kept.clock.now())
+    await kept.configurations.put({"n": 2}, second)
+    await kept.configurations.put({"n": 3}, other)
+    kept.clock.pass_s(1)
+
+    await kept.configurations.forget_told(first)
+    await kept.configurations.forget_told(other)
+    left = await kept.configurations.untold(before=kept.clock.now())
+    await kept.configurations.forget_told(second)
+
+    assert (too_early, left) == ([], [second])
+    assert await kept.configurations.untold(before=kept.clock.now()) == []
+    assert await kept.configurations.find(service="epmx", application=OLIVES, version=V1) == {"n": 2}

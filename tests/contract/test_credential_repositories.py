@@ -86,7 +86,7 @@ def moved(before: EndpointToken, status: TokenStatus, number: int) -> EndpointTo
 
 
 async def test_what_is_stored_is_found_again_whole(tokens: TokenRepository) -> None:
-    plain = token(1)
+    plain = replace(token(1), incarnation="first")
     deleted = moved(token(2), TokenStatus.ACTIVE, 3).deleted(change(4))
     claim = token(5).unconfirmed()
 
@@ -153,9 +153,9 @@ async def test_fields_that_end_are_gone(tokens: TokenRepository) -> None:
     claim = token(1).unconfirmed()
     await tokens.add(claim)
 
-    assert await tokens.replace(claim, claim.confirmed(change(2)))
+    assert await tokens.replace(claim, claim.confirmed(change(2), incarnation="first"))
 
-    assert await tokens.find(claim.id) == claim.confirmed(change(2))
+    assert await tokens.find(claim.id) == claim.confirmed(change(2), incarnation="first")
     assert await tokens.forget(before=change(99).at) == 0
 
 
@@ -170,11 +170,11 @@ async def test_a_deleted_token_gives_its_value_back(tokens: TokenRepository) -> 
 async def test_only_the_current_revision_is_discarded(tokens: TokenRepository) -> None:
     claim = token(1).unconfirmed()
     await tokens.add(claim)
-    await tokens.replace(claim, claim.confirmed(change(2)))
+    await tokens.replace(claim, claim.confirmed(change(2), incarnation="first"))
 
     await tokens.discard(claim)
     assert await tokens.find(claim.id) is not None
-    await tokens.discard(claim.confirmed(change(2)))
+    await tokens.discard(claim.confirmed(change(2), incarnation="first"))
     assert await tokens.find(claim.id) is None
     await tokens.discard(claim)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
+import structlog
 
 from libs.contracts.errors import PayloadTooLargeError
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
@@ -263,6 +264,32 @@ async def test_a_page_that_no_message_can_hold_is_refused(kept: Kept) -> None:
         await kept.endpoints.find_many([EndpointId(f"e{n}") for n in range(5)], metadata=True)
 
 
+async def test_an_event_of_a_newer_release_is_logged_once_and_kept(kept: Kept) -> None:
+    if kept.store is None:
+        pytest.skip("memory knows every kind of event")
+    stored = await ready(kept)
+    await kept.store.collection("endpoints").update_one(
+        {"_id": stored.id},
+        {
+            "$set": {"seq": stored.seq + 1},
+            "$push": {"outbox": {"seq": stored.seq + 1, "kind": "invented-later", "body": b""}},
+        },
+    )
+
+    with structlog.testing.capture_logs() as logs:
+        found = [await kept.endpoints.find(stored.id, outbox=True) for _ in range(3)][-1]
+    assert found is not None
+    await kept.endpoints.forget_told(replace(found, outbox=found.tellable))
+    left = await kept.endpoints.find(stored.id, outbox=True)
+
+    assert [line["kind"] for line in logs if line["event"] == "outbox.kind_unknown"] == ["invented-later"]
+    assert found.tellable == stored.outbox
+    assert left is not None
+    assert left.outbox == found.outbox[1:]
+    later = kept.clock.now() + timedelta(seconds=1)
+    assert [each.id async for each in kept.endpoints.unfinished(before=later)] == [stored.id]
+
+
 async def listing_of_six(kept: Kept) -> None:
     for number, (name, version) in enumerate(
         [("d", "a-v1"), ("b", "a-v2"), ("A", "a-b-v1"), ("~", "a-v1"), ("a.c", "a-v10"), ("9", "a_-v1")]
@@ -308,9 +335,11 @@ async def test_a_listing_is_in_order(kept: Kept, part: Range, names: list[str]) 
 
     lines = await kept.listing.page(part, offset=0, limit=10)
     middle = await kept.listing.page(part, offset=1, limit=2)
+    behind = [await kept.listing.page(part, after=line.keys[part.key], limit=2) for line in lines]
 
     assert [line.endpoint_id for line in lines] == names
     assert middle == lines[1:3]
+    assert behind == [lines[number + 1 : number + 3] for number in range(len(lines))]
     assert await kept.listing.count(part) == len(names)
 
 

@@ -11,7 +11,7 @@ from libs.contracts.errors import ForbiddenError, NotFoundError, UnavailableErro
 from libs.contracts.ids import ApplicationName, EndpointId
 from libs.contracts.tokens import TokenStatus
 from services.credential_manager.domain import Announcement, ApiKey, EndpointToken, Fingerprints, Record
-from services.credential_manager.ports import Parts
+from services.credential_manager.ports import Parts, RegisteredEndpoint
 from services.credential_manager.usecases.announcing import Announcer, Pace
 
 R = TypeVar("R", bound=Record)
@@ -164,12 +164,11 @@ class FakeDirectory:
 
     def __init__(self) -> None:
         self.applications: dict[str, ApplicationName] = {ENDPOINT: APPLICATION}
+        self.incarnations: dict[str, str | None] = {}
         self.before_answering: Callable[[int], None] = lambda _: None
         self.asked = 0
 
-    async def application_of(
-        self, endpoint_id: EndpointId, *, allowed: tuple[str, ...] | None
-    ) -> ApplicationName:
+    async def find(self, endpoint_id: EndpointId, *, allowed: tuple[str, ...] | None) -> RegisteredEndpoint:
         self.asked += 1
         self.before_answering(self.asked)
         application = self.applications.get(endpoint_id)
@@ -177,7 +176,9 @@ class FakeDirectory:
             raise NotFoundError("there is no such endpoint")
         if allowed is not None and application not in allowed:
             raise ForbiddenError(f"the API key may not touch application {application!r}")
-        return application
+        return RegisteredEndpoint(
+            application=application, incarnation=self.incarnations.get(endpoint_id, "first")
+        )
 
 
 class RecordingPublisher:

@@ -7,7 +7,7 @@ so for every key the last acknowledged number is a floor for what the twin must 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 
 KEYS = 7
 _PAUSE_AFTER_FAILURE_S = 0.05
-_REFUSED = "no connection"
+REFUSED = "no connection"
 
 
 class Writer:
@@ -35,21 +35,21 @@ class Writer:
         while True:
             self._number += 1
             key = f"k{self._number % KEYS}"
-            outcome = await self._update(key, self._number)
+            began = time.monotonic()
+            outcome = await self.update(key, self._number)
+            self.slowest_s = max(self.slowest_s, time.monotonic() - began)
             self.outcomes[outcome] += 1
             if outcome == 200:
                 self.acknowledged[key] = self._number
             else:
                 await asyncio.sleep(_PAUSE_AFTER_FAILURE_S)
 
-    async def _update(self, key: str, number: int) -> int | str:
-        began = time.monotonic()
+    async def update(self, key: str, number: int) -> int | str:
+        """Make one update; returns the status, or what happened instead of one."""
         try:
             return (await self.twin.update(**{key: number})).status
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
-            return _REFUSED
-        finally:
-            self.slowest_s = max(self.slowest_s, time.monotonic() - began)
+            return REFUSED
 
 
 class Newcomer:
@@ -77,7 +77,7 @@ class Newcomer:
             twin = self._rest.twin(created.body["endpointId"], created.body["token"], self._version)
             return (await twin.get()).status
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
-            return _REFUSED
+            return REFUSED
 
 
 class Load:
@@ -127,10 +127,12 @@ class Load:
 
 
 @asynccontextmanager
-async def metadata_load(rest: Operator, *, twins: int, newcomers: int = 0) -> AsyncIterator[Load]:
+async def metadata_load(
+    rest: Operator, *, twins: int, newcomers: int = 0, make_writer: Callable[[Twin], Writer] = Writer
+) -> AsyncIterator[Load]:
     """Keep ``twins`` devices updating, and ``newcomers`` operators creating, until the block ends."""
     version = await rest.new_version()
-    writers = [Writer(await rest.new_twin(version)) for _ in range(twins)]
+    writers = [make_writer(await rest.new_twin(version)) for _ in range(twins)]
     operators = [Newcomer(rest, version) for _ in range(newcomers)]
     async with asyncio.TaskGroup() as running:
         everyone: list[Writer | Newcomer] = [*writers, *operators]

@@ -4,11 +4,14 @@ Nothing of libs.mqtt is used, so that a mistake there is not made twice. Values 
 whoever asks for QoS 3 gets QoS 3.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 V3_1, V3_1_1, V5 = 3, 4, 5
 VERSIONS = (V3_1, V3_1_1, V5)
+
+Maker = Callable[[int], bytes]
+"""Makes a packet for a version."""
 
 Property = tuple[int, bytes]
 """Identifier and encoded value; make values with :func:`short`, :func:`long`, :func:`text`."""

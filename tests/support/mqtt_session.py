@@ -23,6 +23,16 @@ class Driver:
         """Read what the session has to send."""
         return packets.read_packets(self.session.data_to_send())
 
+    # Asked anew each time: mypy takes a property for a value that stays.
+    def is_blocked(self) -> bool:
+        return self.session.blocked
+
+    def is_connected(self) -> bool:
+        return self.session.connected
+
+    def is_closing(self) -> bool:
+        return self.session.closing
+
     def kinds(self) -> list[int]:
         return [answer.kind for answer in self.answers()]
 

@@ -22,7 +22,13 @@ from libs.contracts.ecap import (
     EndpointTokenValidationRequest,
     EndpointTokenValidationResponse,
 )
-from libs.contracts.errors import ForbiddenError, GroveError, NotFoundError, UnauthorizedError
+from libs.contracts.errors import (
+    ForbiddenError,
+    GroveError,
+    NotFoundError,
+    UnauthorizedError,
+    UnavailableError,
+)
 from libs.contracts.esp import EPMX, ClientData, ExtensionData
 from libs.contracts.lifecycle import (
     CONFIGURATION_UPSERTED,
@@ -48,6 +54,8 @@ class Owners:
         received: What reached ``epmx``, in order.
         release: ``epmx`` answers only while it is set.
         outcome: What ``epmx`` answers instead of the echo.
+        waits_for: The endpoints that ``release`` holds up; None = all.
+        fails_for: The endpoints that ``epmx`` has no time for.
         seen: Transport and version by endpoint, as last reported.
         alive: The last report of each transport, by run id.
         restate: Whether transports are asked to say again whom they hold.
@@ -63,6 +71,8 @@ class Owners:
         self.release = asyncio.Event()
         self.release.set()
         self.outcome: ExtensionData | GroveError | None = None
+        self.waits_for: set[str] | None = None
+        self.fails_for: set[str] = set()
         self.seen: dict[str, tuple[str, str]] = {}
         self.alive: dict[str, AliveReport] = {}
         self.restate = False
@@ -159,7 +169,10 @@ class Owners:
     async def _epmx(self, request: ClientData) -> ExtensionData:
         self.asked["epmx"] += 1
         self.received.append(request)
-        await self.release.wait()
+        if self.waits_for is None or request.endpoint_id in self.waits_for:
+            await self.release.wait()
+        if request.endpoint_id in self.fails_for:
+            raise UnavailableError
         if isinstance(self.outcome, GroveError):
             raise self.outcome
         return self.outcome or ExtensionData(payload=request.payload)

@@ -35,7 +35,7 @@ import pymongo.errors
 
 from deploy.local.leash import leashed
 from deploy.local.nats_server import NatsPorts, NatsUser, nats_executable, read_ports, write_config
-from deploy.local.nats_users import nats_users, new_password, user_names
+from deploy.local.nats_users import nats_users, user_names
 from deploy.local.store_server import read_port, store_argv, store_url
 from libs.contracts.subjects import DEFAULT_ROOT
 
@@ -174,7 +174,7 @@ class NatsServer(Server):
 
     def __init__(self, directory: Path, *, root: str = DEFAULT_ROOT) -> None:
         super().__init__(directory)
-        passwords = {name: new_password() for name in user_names()}
+        passwords = {name: secrets.token_hex(8) for name in user_names()}
         self.users = {user.name: user for user in nats_users(passwords, root=root)}
         self._anything = NatsUser(name="test", password=secrets.token_hex(8))
         self._ports = NatsPorts()

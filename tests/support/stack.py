@@ -37,6 +37,8 @@ ANY_PORT = dict.fromkeys(
         "GROVE_API_PORT",
         "GROVE_MQTT_PORT",
         "GROVE_MQTT_WS_PORT",
+        "GROVE_MQTT_TLS_PORT",
+        "GROVE_HTTP_TLS_PORT",
         "GROVE_BOOTSTRAP_PORT",
         "GROVE_NATS_PORT",
         "GROVE_STORE_PORT",
@@ -140,6 +142,8 @@ class Stack:
         self._hurt: dict[tuple[str, int], int] = {}
         content = runner.content()
         self.http: str = content.get("http", "")
+        self.mqtt: str = content.get("mqtt", "")
+        self.mqtt_ws: str = content.get("mqttWs", "")
         self.api: str = content.get("api", "")
         self.api_key: str = content["apiKey"]
         self.nats: str = content.get("nats", "")

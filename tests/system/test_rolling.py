@@ -2,16 +2,22 @@
 
 import pytest
 
-from tests.support.load import metadata_load
-from tests.support.rest import Operator
+from tests.support.load import Writer, metadata_load
+from tests.support.mqtt_writer import MqttWriter
+from tests.support.rest import Operator, Twin
 from tests.support.stack import Stack
 
-_ROLLED = ("credential-manager", "endpoint-register", "api-gateway", "http-transport")
+_ROLLED = ("credential-manager", "endpoint-register", "api-gateway", "http-transport", "mqtt-transport")
+_LISTENERS = frozenset({"api-gateway", "http-transport", "mqtt-transport"})
 
 
 async def _roll(stack: Stack, rest: Operator, *, times: int) -> None:
+    def speaks_mqtt(twin: Twin) -> MqttWriter:
+        return MqttWriter(twin, stack.mqtt)
+
     for service in _ROLLED:
-        async with metadata_load(rest, twins=10, newcomers=2) as load:
+        make_writer = speaks_mqtt if service == "mqtt-transport" else Writer
+        async with metadata_load(rest, twins=10, newcomers=2, make_writer=make_writer) as load:
             for _ in range(times):
                 await stack.terminate(service)
                 await stack.ready(service)
@@ -19,7 +25,7 @@ async def _roll(stack: Stack, rest: Operator, *, times: int) -> None:
 
         answered = dict(load.outcomes)
         # Nobody is without a connection but those whose own listener is away.
-        allowed = {200, "no connection"} if service in {"http-transport", "api-gateway"} else {200}
+        allowed = {200, "no connection"} if service in _LISTENERS else {200}
         assert answered.keys() <= allowed, (service, answered)
         assert await load.lost(rest) == []
 

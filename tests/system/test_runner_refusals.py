@@ -76,7 +76,11 @@ def test_a_process_that_is_never_ready_fails_the_start_saying_what_is_missing(tm
 
 async def test_a_given_nats_is_used_instead_of_the_embedded_one(tmp_path: Path) -> None:
     async with running_nats(tmp_path) as nats:
-        env = {"GROVE_NATS_URL": nats.url, "GROVE_MONGODB_URL": "mongodb://127.0.0.1:9/"}
+        env = {
+            "GROVE_NATS_URL": nats.url,
+            "GROVE_NATS_DURABILITY": "volatile-accepted",
+            "GROVE_MONGODB_URL": "mongodb://127.0.0.1:9/",
+        }
         async with running_stack(tmp_path, command=command("whole"), env=env) as stack:
             content = stack.runner.content()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import uvloop
 
-from tools.bench.metadata import metadata_round_trips
+from tools.bench.metadata import metadata_round_trips, mqtt_connects, mqtt_round_trips
 from tools.bench.raw_limits import bare_nats, bare_store
 from tools.bench.suite import create_twins, running_suite
 from tools.bench.timing import Latency, measure
@@ -47,6 +47,7 @@ async def _bench(directory: Path, *, calls: int) -> None:
                 asked = await measure(request, calls=calls, concurrency=concurrency)
                 found, updated = await bare_store(suite.mongodb, calls=calls, concurrency=concurrency)
                 got, written = await metadata_round_trips(suite, twins, calls=calls, concurrency=concurrency)
+                told, changed = await mqtt_round_trips(suite, twins, calls=calls, concurrency=concurrency)
                 at = f"x{concurrency}"
                 rows += [
                     _row(f"bare NATS request {at}", asked),
@@ -54,8 +55,12 @@ async def _bench(directory: Path, *, calls: int) -> None:
                     _row(f"bare update_one, majority + journal {at}", updated),
                     _row(f"HTTP epmx get {at}", got, asked, found),
                     _row(f"HTTP epmx update/keys {at}", written, asked, found, updated),
+                    _row(f"MQTT epmx get {at}", told, asked, found),
+                    _row(f"MQTT epmx update/keys {at}", changed, asked, found, updated),
                 ]
+        connects = await mqtt_connects(suite, count=calls)
     _print(rows)
+    print(f"MQTT connections accepted: {connects:,.0f} a second")
 
 
 def _row(what: str, latency: Latency, *limits: Latency) -> tuple[str, ...]:

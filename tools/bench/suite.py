@@ -21,6 +21,7 @@ class Suite:
     """Where the running suite is."""
 
     http: str
+    mqtt: str
     api: str
     api_key: str
     mongodb: str
@@ -59,6 +60,7 @@ async def running_suite(directory: Path) -> AsyncIterator[Suite]:
         ready = await _ready(directory / "ready.json", runner)
         yield Suite(
             http=ready["http"],
+            mqtt=ready["mqtt"],
             api=ready["api"],
             api_key=ready["apiKey"],
             mongodb=ready["mongodb"],

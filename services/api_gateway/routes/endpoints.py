@@ -33,8 +33,10 @@ ROUTES = (
         scope=Scope.READ,
         summary="List endpoints",
         description="A page of the endpoints the API key may see; unknown names match nothing. Metadata is "
-        "there only with `include=metadata`. `totalElements` counts all that match (exact up to 10,000 when "
-        "filtered).",
+        "there only with `include=metadata`, whether each is connected only with `include=connectivity`. "
+        "`totalElements` counts all that match (exact up to 10,000 when "
+        "filtered). Where the API key is limited to several applications and none is named, pages end within "
+        "the first 10,000.",
         ignored=_IGNORED,
         response_example={"content": [_EXAMPLE], "totalElements": 1},
         errors={
@@ -71,8 +73,19 @@ ROUTES = (
         operation=contract.GET_ENDPOINT,
         scope=Scope.READ,
         summary="Read an endpoint",
-        description="One endpoint; its metadata only with `include=metadata`.",
-        response_example=_EXAMPLE | {"metadata": {"model": "BFG 9000"}},
+        description="One endpoint; its metadata only with `include=metadata`, whether it is connected only "
+        "with `include=connectivity`.",
+        response_example=_EXAMPLE
+        | {
+            "metadata": {"model": "BFG 9000"},
+            "connectivity": {
+                "connected": True,
+                "active": True,
+                "transport": "MQTT",
+                "connectedSince": "2026-11-21T03:31:38.123Z",
+                "lastSeen": "2026-11-21T04:02:11.870Z",
+            },
+        },
     ),
     Route(
         tag=_TAG,

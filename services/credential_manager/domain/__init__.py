@@ -21,7 +21,6 @@ from services.credential_manager.domain.paging import (
 from services.credential_manager.domain.tokens import (
     EndpointToken,
     Phase,
-    check_allowed,
     check_room,
     refuse_duplicate,
 )
@@ -35,7 +34,6 @@ __all__ = [
     "Fingerprints",
     "Phase",
     "Record",
-    "check_allowed",
     "check_applications",
     "check_key_name",
     "check_room",

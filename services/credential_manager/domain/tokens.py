@@ -54,6 +54,8 @@ class EndpointToken(Record):
         id: Names the token without telling it.
         application: Where the value is unique.
         endpoint_id: Who is let in with it.
+        incarnation: Which life of the endpoint id it belongs to; None = not known, because it is
+            UNCONFIRMED, or was stored by or for a release that did not record it.
         fingerprint: Hash of the value; of a DELETED one, bytes that no hash can equal.
         status: What operators and devices have made of it.
         phase: Whether it exists for anyone.
@@ -65,6 +67,7 @@ class EndpointToken(Record):
     id: TokenId
     application: ApplicationName
     endpoint_id: EndpointId
+    incarnation: str | None
     fingerprint: bytes = field(repr=False)
     status: TokenStatus
     phase: Phase
@@ -80,6 +83,7 @@ class EndpointToken(Record):
         endpoint_id: EndpointId,
         fingerprint: bytes,
         change: Change,
+        incarnation: str | None = None,
     ) -> "EndpointToken":
         """A token that exists at once: whoever asks for it answers for its endpoint."""
         return EndpointToken(
@@ -90,6 +94,7 @@ class EndpointToken(Record):
             announce_from=change.announce_from,
             application=application,
             endpoint_id=endpoint_id,
+            incarnation=incarnation,
             fingerprint=fingerprint,
             status=TokenStatus.INACTIVE,
             phase=Phase.LIVE,
@@ -103,13 +108,14 @@ class EndpointToken(Record):
         return replace(
             self,
             phase=Phase.UNCONFIRMED,
+            incarnation=None,
             announce_from=None,
             forget_from=self.created_at + UNCONFIRMED_FOR,
         )
 
-    def confirmed(self, change: Change) -> "EndpointToken":
-        """Begin to exist."""
-        return replace(self._changed(change), phase=Phase.LIVE, forget_from=None)
+    def confirmed(self, change: Change, *, incarnation: str | None) -> "EndpointToken":
+        """Begin to exist, for the endpoint that was seen after the insert."""
+        return replace(self._changed(change), phase=Phase.LIVE, incarnation=incarnation, forget_from=None)
 
     def moved(self, target: TokenStatus, change: Change) -> "EndpointToken | None":
         """Move to another state; None when it is there already.
@@ -129,6 +135,10 @@ class EndpointToken(Record):
             fingerprint=f"deleted {self.id}".encode(),
             forget_from=change.at + DELETED_FOR,
         )
+
+    def may_be_of(self, incarnation: str | None) -> bool:
+        """Tell whether it may belong to this life of its endpoint id: for sure when both are known."""
+        return None in {self.incarnation, incarnation} or self.incarnation == incarnation
 
     def check_accepted(self) -> None:
         """Let the holder in.
@@ -172,16 +182,6 @@ class EndpointToken(Record):
             changed_at=change.at,
             announce_from=change.announce_from,
         )
-
-
-def check_allowed(application: str, allowed: tuple[str, ...] | None) -> None:
-    """Hold the limits of an API key (None = no limits).
-
-    Raises:
-        ForbiddenError: It may not touch this application.
-    """
-    if allowed is not None and application not in allowed:
-        raise ForbiddenError(f"the API key may not touch application {application!r}")
 
 
 def check_room(count: int) -> None:

@@ -1,15 +1,15 @@
-"""What operators and endpoint-register do to endpoint tokens.
+"""What operators do to endpoint tokens, and how endpoint-register stores the first one.
 
 Where a change takes something away or gives it back, success means that all transports have been
 told; 503 then means "stored, but they may not know yet", and repeating the request waits for that.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from libs.contracts.api_keys import check_limits
 from libs.contracts.conditions import check_if_match, is_current
 from libs.contracts.credentials import CreateToken, DeleteToken, ListTokens, SetTokenStatus, StoreToken
-from libs.contracts.ecap import EndpointTokenStatusTransitionRequest
 from libs.contracts.errors import BadRequestError, ConflictError, GroveError, NotFoundError, UnavailableError
 from libs.contracts.ids import (
     ApplicationName,
@@ -24,15 +24,13 @@ from libs.contracts.tokens import TokenStatus
 from services.credential_manager.domain import (
     EndpointToken,
     Phase,
-    check_allowed,
     check_room,
     e_tag_of,
     page_of,
     refuse_duplicate,
 )
-from services.credential_manager.ports import Parts
+from services.credential_manager.ports import Parts, RegisteredEndpoint
 from services.credential_manager.usecases.changing import MAX_TRIES, change, new_change
-from services.credential_manager.usecases.validating import find_by_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +44,9 @@ class TokenList:
 async def create_token(cmd: CreateToken, *, parts: Parts) -> tuple[EndpointToken, str]:
     """Give an endpoint one more token; returns it with its value, which is kept nowhere.
 
-    The token begins to exist only after the endpoint was seen a second time, behind the insert:
-    an endpoint whose deletion began meanwhile leaves no token behind.
+    The token begins to exist only after the endpoint was seen a second time, behind the insert, and
+    belongs to the incarnation that was seen then: an endpoint whose deletion began meanwhile leaves
+    no token behind. Until then it belongs to none, see :mod:`.removing`.
 
     Raises:
         BadRequestError: Not an id, a name or a token; or the endpoint is of another application.
@@ -58,17 +57,17 @@ async def create_token(cmd: CreateToken, *, parts: Parts) -> tuple[EndpointToken
     endpoint_id = check_endpoint_id(cmd.endpoint_id)
     application = check_application_name(cmd.body.application_name)
     value = parts.entropy.token_value() if cmd.body.token is None else check_token(cmd.body.token)
-    check_allowed(application, cmd.applications)
+    check_limits(cmd.applications, application)
     await _check_endpoint(endpoint_id, application, cmd, parts=parts)
     check_room(sum(token.phase is Phase.LIVE for token in await parts.tokens.of_endpoint(endpoint_id)))
     claim = await _claim(_new_token(endpoint_id, application, value, parts=parts).unconfirmed(), parts=parts)
     try:
-        await _check_endpoint(endpoint_id, application, cmd, parts=parts)
+        endpoint = await _check_endpoint(endpoint_id, application, cmd, parts=parts)
     except GroveError:
         with suppress(UnavailableError):  # a claim that is left over is forgotten within a minute
             await parts.tokens.discard(claim)
         raise
-    token = claim.confirmed(new_change(parts))
+    token = claim.confirmed(new_change(parts), incarnation=endpoint.incarnation)
     if not await parts.tokens.replace(claim, token):
         raise ConflictError("the endpoint or this token was changed by another request")
     await parts.announcing.tell_if_possible(token)
@@ -80,11 +79,14 @@ async def store_token(cmd: StoreToken, *, parts: Parts) -> None:
 
     Raises:
         BadRequestError: Not an id, a name or a token.
-        ConflictError: The value belongs to another endpoint, or was revoked.
+        ConflictError: The value belongs to another endpoint or incarnation, or was revoked.
     """
     endpoint_id = check_endpoint_id(cmd.endpoint_id)
     application = check_application_name(cmd.application_name)
-    token = _new_token(endpoint_id, application, check_token(cmd.token), parts=parts)
+    token = replace(
+        _new_token(endpoint_id, application, check_token(cmd.token), parts=parts),
+        incarnation=cmd.incarnation,
+    )
     stored = await _claim(token, parts=parts, same_endpoint_is_success=True)
     await parts.announcing.tell_if_possible(stored)
 
@@ -101,9 +103,9 @@ async def list_tokens(cmd: ListTokens, *, parts: Parts) -> TokenList:
     endpoint_id = check_endpoint_id(cmd.endpoint_id)
     tokens = await _live_tokens(endpoint_id, parts=parts)
     for token in tokens[:1]:
-        check_allowed(token.application, cmd.applications)
+        check_limits(cmd.applications, token.application)
     if not tokens:
-        await parts.endpoints.application_of(endpoint_id, allowed=cmd.applications)
+        await parts.endpoints.find(endpoint_id, allowed=cmd.applications)
     e_tag = e_tag_of(tokens)
     if is_current(cmd.if_none_match, e_tag):
         return TokenList(None, e_tag)
@@ -139,25 +141,6 @@ async def set_token_status(cmd: SetTokenStatus, *, parts: Parts) -> None:
     await parts.announcing.tell(token)
 
 
-async def transition_token(cmd: EndpointTokenStatusTransitionRequest, *, parts: Parts) -> None:
-    """Move a token, named by its value, to another state, and tell everyone before returning.
-
-    Raises:
-        UnauthorizedError: The application has no such token.
-        ConflictError: There is no such step.
-        UnavailableError: It is done, but not everyone could be told yet.
-    """
-
-    async def find() -> EndpointToken:
-        return await find_by_value(cmd.app_name, cmd.token, parts=parts)
-
-    async def move(token: EndpointToken) -> EndpointToken | None:
-        return token.moved(cmd.target_status, new_change(parts))
-
-    token = await change(find, move, parts.tokens.replace)
-    await parts.announcing.tell(token)
-
-
 async def delete_token(cmd: DeleteToken, *, parts: Parts) -> None:
     """Forget a token, and tell everyone before returning.
 
@@ -179,35 +162,6 @@ async def delete_token(cmd: DeleteToken, *, parts: Parts) -> None:
 
     token = await change(find, delete, parts.tokens.replace)
     await parts.announcing.tell(token)
-
-
-async def delete_endpoint_tokens(endpoint_id: str, *, parts: Parts) -> None:
-    """Forget all tokens of an endpoint, and tell everyone before returning; repeated it is a success.
-
-    Whoever asks has hidden the endpoint before, so that no new token can be confirmed.
-
-    Raises:
-        UnavailableError: It is not done, or not everyone could be told yet.
-    """
-    deleted = []
-    for token in await parts.tokens.of_endpoint(EndpointId(endpoint_id)):
-        with suppress(NotFoundError):
-            deleted.append(await _delete_in_any_phase(token.id, parts=parts))
-    for token in deleted:
-        await parts.announcing.tell(token)
-
-
-async def _delete_in_any_phase(token_id: TokenId, *, parts: Parts) -> EndpointToken:
-    async def find() -> EndpointToken:
-        token = await parts.tokens.find(token_id)
-        if token is None:
-            raise NotFoundError
-        return token
-
-    async def delete(token: EndpointToken) -> EndpointToken | None:
-        return None if token.phase is Phase.DELETED else token.deleted(new_change(parts))
-
-    return await change(find, delete, parts.tokens.replace)
 
 
 def _new_token(
@@ -242,19 +196,26 @@ async def _claim(
         ours = existing.endpoint_id == token.endpoint_id
         if ours and existing.phase is Phase.UNCONFIRMED:
             await parts.tokens.discard(existing)
-        elif ours and same_endpoint_is_success and existing.status is not TokenStatus.REVOKED:
+        elif ours and same_endpoint_is_success and _is_same(existing, token):
             return existing
         else:
             raise refuse_duplicate(existing)
     raise ConflictError("too many requests for this token; try again")
 
 
+def _is_same(existing: EndpointToken, token: EndpointToken) -> bool:
+    return existing.status is not TokenStatus.REVOKED and existing.may_be_of(token.incarnation)
+
+
 async def _check_endpoint(
     endpoint_id: EndpointId, application: ApplicationName, cmd: CreateToken, *, parts: Parts
-) -> None:
-    actual = await parts.endpoints.application_of(endpoint_id, allowed=cmd.applications)
-    if actual != application:
-        raise BadRequestError(f"applicationName must be {actual!r}, the application of this endpoint")
+) -> RegisteredEndpoint:
+    endpoint = await parts.endpoints.find(endpoint_id, allowed=cmd.applications)
+    if endpoint.application != application:
+        raise BadRequestError(
+            f"applicationName must be {endpoint.application!r}, the application of this endpoint"
+        )
+    return endpoint
 
 
 async def _live_tokens(endpoint_id: EndpointId, *, parts: Parts) -> list[EndpointToken]:
@@ -275,6 +236,6 @@ def _visible(
     if token is not None and token.endpoint_id == cmd.endpoint_id:
         untold = even_deleted and token.phase is Phase.DELETED and token.announce_from is not None
         if token.phase is Phase.LIVE or untold:
-            check_allowed(token.application, cmd.applications)
+            check_limits(cmd.applications, token.application)
             return token
     raise NotFoundError("the endpoint has no such token")

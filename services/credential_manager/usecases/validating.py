@@ -23,7 +23,7 @@ async def validate_token(request: EndpointTokenValidationRequest, *, parts: Part
     """
 
     async def find() -> EndpointToken:
-        token = await find_by_value(request.app_name, request.token, parts=parts)
+        token = await _find_by_value(request.app_name, request.token, parts=parts)
         token.check_accepted()
         return token
 
@@ -38,12 +38,7 @@ async def validate_token(request: EndpointTokenValidationRequest, *, parts: Part
     return token
 
 
-async def find_by_value(application: str, value: str, *, parts: Parts) -> EndpointToken:
-    """Find a token that exists, by its value.
-
-    Raises:
-        UnauthorizedError: The application has no such token.
-    """
+async def _find_by_value(application: str, value: str, *, parts: Parts) -> EndpointToken:
     token = None
     if is_token(value):
         fingerprint = parts.fingerprints.of_token(value)

@@ -9,6 +9,6 @@ from services.endpoint_register.bus_api.adapters import (
     BusEventPublisher,
     CachedWhitelists,
 )
-from services.endpoint_register.bus_api.serving import SUBJECTS, serve
+from services.endpoint_register.bus_api.serving import SUBJECTS, follow_presence, serve
 
-__all__ = ["SUBJECTS", "BusCredentials", "BusEventPublisher", "CachedWhitelists", "serve"]
+__all__ = ["SUBJECTS", "BusCredentials", "BusEventPublisher", "CachedWhitelists", "follow_presence", "serve"]

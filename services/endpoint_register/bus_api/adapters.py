@@ -1,7 +1,7 @@
 """Ports whose other side is the bus."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from libs.bus import Bus, LookupCache
 from libs.contracts.credentials import (
@@ -10,14 +10,15 @@ from libs.contracts.credentials import (
     DeleteEndpointTokens,
     StoreToken,
 )
-from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId, application_of
+from libs.contracts.ids import ApplicationName, AppVersionName, application_of
 from libs.contracts.lifecycle import (
     CONFIGURATION_DELETED,
     CONFIGURATION_UPSERTED,
     ConfigurationUpdatedEvent,
 )
-from libs.contracts.messages import Event
-from libs.contracts.subjects import EventType
+from libs.contracts.messages import Event, EventT
+from libs.contracts.subjects import EventType, Subjects
+from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.domain.whitelist import Whitelist
 
 _CREDENTIALS_S: Final = 3.0
@@ -32,20 +33,25 @@ class BusCredentials:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def store_token(self, token: str, *, endpoint_id: EndpointId, application: ApplicationName) -> None:
-        """Store a first token."""
+    async def store_token(self, token: str, *, endpoint: Endpoint) -> None:
+        """Store the first token of this incarnation."""
         await self._bus.request(
             STORE_TOKEN.subject(self._bus.subjects),
-            StoreToken(application_name=application, endpoint_id=endpoint_id, token=token),
+            StoreToken(
+                application_name=endpoint.application,
+                endpoint_id=endpoint.id,
+                token=token,
+                incarnation=endpoint.incarnation,
+            ),
             STORE_TOKEN.reply,
             timeout_s=_CREDENTIALS_S,
         )
 
-    async def delete_tokens(self, endpoint_id: EndpointId) -> None:
-        """Forget all tokens of an endpoint."""
+    async def delete_tokens(self, endpoint: Endpoint) -> None:
+        """Forget all tokens of this incarnation."""
         await self._bus.request(
             DELETE_ENDPOINT_TOKENS.subject(self._bus.subjects),
-            DeleteEndpointTokens(endpoint_id=endpoint_id),
+            DeleteEndpointTokens(endpoint_id=endpoint.id, incarnation=endpoint.incarnation),
             DELETE_ENDPOINT_TOKENS.reply,
             timeout_s=_CREDENTIALS_S,
         )
@@ -63,6 +69,18 @@ class BusEventPublisher:
         """Return when the event is durable."""
         subject = kind.subject(self._bus.subjects)
         await self._bus.announce(subject, event, msg_id=message_id, deadline_s=deadline_s)
+
+
+class EventSource(Protocol):
+    """What is needed of a :class:`libs.bus.Bus` to hear what others change."""
+
+    subjects: Subjects
+
+    async def listen(
+        self, subject: str, event_type: type[EventT], handler: Callable[[EventT], None]
+    ) -> None: ...
+
+    def on_cut(self, callback: Callable[[], None]) -> None: ...
 
 
 class CachedWhitelists:
@@ -84,9 +102,9 @@ class CachedWhitelists:
         if version is not None:
             self._cache.invalidate(version)
         else:
-            self._cache.invalidate_where(lambda key, _value: application_of(key) == application)
+            self._cache.invalidate_keys(lambda key: application_of(key) == application)
 
-    async def follow(self, bus: Bus) -> None:
+    async def follow(self, bus: EventSource) -> None:
         """Hear what other replicas change."""
 
         def on_event(event: ConfigurationUpdatedEvent) -> None:

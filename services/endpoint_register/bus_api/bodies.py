@@ -1,11 +1,14 @@
 """Entities as REST shows them (Kaa EPR and Tekton)."""
 
-from msgspec import UNSET
+from datetime import datetime, timedelta
+
+from msgspec import UNSET, UnsetType
 
 from libs.contracts import applications as application_contract
 from libs.contracts import endpoints as endpoint_contract
 from libs.contracts.instants import iso_ms
 from services.endpoint_register.domain.application import Application, AppVersion
+from services.endpoint_register.domain.connectivity import Connectivity
 from services.endpoint_register.domain.endpoint import Endpoint
 
 
@@ -35,7 +38,9 @@ def version_body(version: AppVersion) -> application_contract.AppVersion:
 
 
 def endpoint_body(
-    endpoint: Endpoint, include: tuple[endpoint_contract.EndpointInclude, ...]
+    endpoint: Endpoint,
+    include: tuple[endpoint_contract.EndpointInclude, ...],
+    connectivity: endpoint_contract.EndpointConnectivity | UnsetType = UNSET,
 ) -> endpoint_contract.Endpoint:
     """Show an endpoint, with what is included."""
     updated_at = endpoint.metadata_updated_at
@@ -46,6 +51,22 @@ def endpoint_body(
         metadata=dict(endpoint.metadata) if "metadata" in include else UNSET,
         metadata_updated_date=UNSET if updated_at is None else iso_ms(updated_at),
         filters=[] if "filters" in include else UNSET,
+        connectivity=connectivity,
+    )
+
+
+def connectivity_body(
+    record: Connectivity | None, *, now: datetime, active_for: timedelta
+) -> endpoint_contract.EndpointConnectivity:
+    """Show how an endpoint is reached; without a record it was never heard."""
+    if record is None:
+        return endpoint_contract.EndpointConnectivity(connected=False, active=False)
+    return endpoint_contract.EndpointConnectivity(
+        connected=record.connected,
+        active=record.is_active(now=now, within=active_for),
+        transport=record.transport,
+        connected_since=UNSET if record.since is None else iso_ms(record.since),
+        last_seen=UNSET if record.last_seen is None else iso_ms(record.last_seen),
     )
 
 

@@ -1,5 +1,6 @@
 """Handlers of ``endpoints``, their metadata (``epmmp``), and of devices (``epmx``)."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from libs.contracts import endpoints as contract
@@ -8,10 +9,10 @@ from libs.contracts.conditions import is_current
 from libs.contracts.esp import ClientData, ExtensionData
 from libs.contracts.payload import encode_json
 from libs.contracts.tokens import TokenStatus
-from services.endpoint_register.bus_api.bodies import endpoint_body, endpoint_version_body
+from services.endpoint_register.bus_api.bodies import connectivity_body, endpoint_body, endpoint_version_body
 from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.ports import Parts
-from services.endpoint_register.usecases import devices, endpoints, metadata, removing
+from services.endpoint_register.usecases import devices, endpoints, listing, metadata, presence, removing
 
 
 class EndpointHandlers:
@@ -31,13 +32,14 @@ class EndpointHandlers:
         return contract.CreatedEndpointReply(status_code=HTTPStatus.CREATED.value, body=body)
 
     async def on_list_endpoints(self, request: contract.ListEndpoints) -> contract.EndpointPageReply:
-        found, total = await endpoints.list_endpoints(request, parts=self._parts)
-        content = [endpoint_body(endpoint, request.include) for endpoint in found]
+        found, total = await listing.list_endpoints(request, parts=self._parts)
+        content = await self._bodies(found, request.include)
         return contract.EndpointPageReply(body=contract.EndpointPage(content=content, total_elements=total))
 
     async def on_get_endpoint(self, request: contract.GetEndpoint) -> contract.EndpointReply:
         endpoint = await endpoints.get_endpoint(request, parts=self._parts)
-        return contract.EndpointReply(body=endpoint_body(endpoint, request.include))
+        (body,) = await self._bodies([endpoint], request.include)
+        return contract.EndpointReply(body=body, incarnation=endpoint.incarnation)
 
     async def on_delete_endpoint(self, request: contract.DeleteEndpoint) -> EmptyReply:
         await removing.delete_endpoint(request, parts=self._parts)
@@ -83,6 +85,22 @@ class EndpointHandlers:
     ) -> contract.KeysByVersionReply:
         body = await metadata.application_metadata_keys(request, parts=self._parts)
         return contract.KeysByVersionReply(body=body)
+
+    async def _bodies(
+        self, found: Sequence[Endpoint], include: tuple[contract.EndpointInclude, ...]
+    ) -> list[contract.Endpoint]:
+        if "connectivity" not in include:
+            return [endpoint_body(endpoint, include) for endpoint in found]
+        records = await presence.connectivity_of(found, parts=self._parts)
+        now, active_for = self._parts.clock.now(), self._parts.active_for
+        return [
+            endpoint_body(
+                endpoint,
+                include,
+                connectivity_body(records.get(endpoint.id), now=now, active_for=active_for),
+            )
+            for endpoint in found
+        ]
 
 
 def _read(endpoint: Endpoint, value: object, if_none_match: str | None) -> contract.MetadataReply:

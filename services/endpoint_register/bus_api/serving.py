@@ -6,6 +6,7 @@ from typing import Any
 from libs.bus import Bus
 from libs.contracts import applications as tekton
 from libs.contracts import endpoints as epr
+from libs.contracts.connectivity import CONNECTED, DISCONNECTED, GIVEN_UP, REPORT_ALIVE, REPORT_SEEN
 from libs.contracts.esp import EPMX
 from libs.contracts.lifecycle import (
     APP_VERSION_UPDATED,
@@ -17,9 +18,11 @@ from libs.contracts.lifecycle import (
     UNREGISTERED,
 )
 from libs.contracts.messages import Reply
+from libs.contracts.streams import presence_consumer
 from libs.contracts.subjects import AnyEventType, AnyOperation
 from services.endpoint_register.bus_api.applications import ApplicationHandlers
 from services.endpoint_register.bus_api.endpoints import EndpointHandlers
+from services.endpoint_register.bus_api.presence import BATCH, PresenceHandlers
 from services.endpoint_register.ports import Parts
 
 Handler = Callable[[Any], Awaitable[Reply]]
@@ -56,27 +59,43 @@ _ENDPOINTS: dict[AnyOperation, Callable[[EndpointHandlers], Handler]] = {
     epr.LIST_METADATA_KEYS: lambda on: on.on_list_metadata_keys,
     epr.APPLICATION_METADATA_KEYS: lambda on: on.on_application_metadata_keys,
 }
+_PRESENCE: dict[AnyOperation, Callable[[PresenceHandlers], Handler]] = {
+    REPORT_SEEN: lambda on: on.on_seen,
+    REPORT_ALIVE: lambda on: on.on_alive,
+}
 
 SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
     *_APPLICATIONS,
     *_ENDPOINTS,
+    *_PRESENCE,
     REGISTERED,
     UNREGISTERED,
     APP_VERSION_UPDATED,
     METADATA_UPDATED,
     CONFIGURATION_UPSERTED,
     CONFIGURATION_DELETED,
+    GIVEN_UP,
+    CONNECTED,
+    DISCONNECTED,
 )
 
 
 async def serve(bus: Bus, parts: Parts) -> None:
     """Answer every operation of :data:`SUBJECTS`."""
     applications, endpoints = ApplicationHandlers(parts), EndpointHandlers(parts)
+    presence = PresenceHandlers(parts)
     for operation, of_applications in _APPLICATIONS.items():
         await _serve(bus, operation, of_applications(applications))
     for operation, of_endpoints in _ENDPOINTS.items():
         await _serve(bus, operation, of_endpoints(endpoints))
+    for operation, of_presence in _PRESENCE.items():
+        await _serve(bus, operation, of_presence(presence))
 
 
 async def _serve(bus: Bus, operation: AnyOperation, handler: Handler) -> None:
     await bus.serve(operation.subject(bus.subjects), operation.request, handler, queue=operation.instance)
+
+
+async def follow_presence(bus: Bus, parts: Parts) -> None:
+    """Root task: take in what transports say of bindings, until the bus stops consuming."""
+    await bus.consume(presence_consumer(bus.subjects), PresenceHandlers(parts).on_events, batch=BATCH)

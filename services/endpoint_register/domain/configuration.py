@@ -6,6 +6,7 @@ replaces the application's. The two that steer us are checked here, others are k
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from libs.contracts.errors import BadRequestError, PayloadTooLargeError
@@ -25,6 +26,23 @@ _ALLOWED: Final = "allowed-extension-instances"
 _SERVICE: Final = re.compile(r"[a-z0-9_-]{1,64}")
 
 Configuration = Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationChange:
+    """A configuration that was replaced, as far as others have to hear of it.
+
+    Attributes:
+        service: Whose configuration.
+        application: Of which application.
+        version: Of which version; None = of the application.
+        attempt: Names the write: one that came later has another.
+    """
+
+    service: str
+    application: ApplicationName
+    version: AppVersionName | None
+    attempt: str
 
 
 def check_service_name(text: str) -> str:

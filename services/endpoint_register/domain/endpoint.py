@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
+from itertools import takewhile
 from typing import Any, Final
 
 import msgspec
@@ -72,6 +73,16 @@ EVENT_KINDS: Final[Mapping[str, EventType[Any]]] = {
 }
 """What an outbox may hold, by name."""
 
+OF_A_NEWER_RELEASE: Final[EventType[Any]] = EventType(
+    originator="endpoint-register",
+    entity="endpoint",
+    group="unknown",
+    name="unknown",
+    event=Event,
+    summary="Something that only a newer release can tell.",
+)
+"""The kind of an entry whose name is none of :data:`EVENT_KINDS`; whoever wrote it publishes it."""
+
 
 def e_tag_of(*, incarnation: str, revision: int) -> str:
     """Spell the strong entity tag of metadata, quotes included.
@@ -124,6 +135,11 @@ class Endpoint:
     def has_room(self) -> bool:
         """Whether one more event may wait; metadata does not change before there is room."""
         return len(self.outbox) < MAX_OUTBOX and self.outbox_bytes < MAX_OUTBOX_BYTES
+
+    @property
+    def tellable(self) -> tuple[OutboxEntry, ...]:
+        """The waiting events that can be published here: those before one of a newer release."""
+        return tuple(takewhile(lambda entry: entry.kind is not OF_A_NEWER_RELEASE, self.outbox))
 
     @property
     def outbox_bytes(self) -> int:

@@ -9,12 +9,15 @@ on ``_id`` and ``seq``, and what lists need is a collection of its own.
 
 from services.endpoint_register.mongo.applications import MongoApplicationRepository
 from services.endpoint_register.mongo.configurations import MongoConfigurationRepository
+from services.endpoint_register.mongo.connectivity import MongoConnectivityRepository, MongoRunRepository
 from services.endpoint_register.mongo.endpoints import MongoEndpointRepository
 from services.endpoint_register.mongo.listing import MongoEndpointListing
 
 __all__ = [
     "MongoApplicationRepository",
     "MongoConfigurationRepository",
+    "MongoConnectivityRepository",
     "MongoEndpointListing",
     "MongoEndpointRepository",
+    "MongoRunRepository",
 ]

@@ -14,14 +14,19 @@ from services.endpoint_register.domain.application import (
     Lifecycle,
     Place,
 )
+from services.endpoint_register.ports import Clock
 
-_INDEXES: Final = (Index(name="unfinished", keys=[("unfinishedSince", 1)]),)
+_INDEXES: Final = (
+    Index(name="unfinished", keys=[("unfinishedSince", 1)]),
+    Index(name="untold", keys=[("untoldSince", 1)]),
+)
 
 
 class MongoApplicationRepository:
     """The collection ``applications``."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, clock: Clock) -> None:
+        self._clock = clock
         self._store = store
         self._collection = store.collection("applications")
 
@@ -33,7 +38,7 @@ class MongoApplicationRepository:
         """Store a new application; False when its name is taken by another attempt."""
         try:
             with store_errors():
-                await self._collection.insert_one({"_id": application.name, **_to_document(application)})
+                await self._collection.insert_one({"_id": application.name, **self._untold(application)})
         except DuplicateError:
             # It is ours when the driver repeated an insert whose answer got lost.
             found = await self.find(application.name)
@@ -64,7 +69,7 @@ class MongoApplicationRepository:
         with store_errors():
             result = await self._collection.update_one(
                 {"_id": before.name, "revision": before.revision, "attempt": before.attempt},
-                {"$set": _to_document(after)},
+                {"$set": self._untold(after)},
             )
         return result.matched_count == 1
 
@@ -76,6 +81,20 @@ class MongoApplicationRepository:
     async def unfinished(self, *, before: datetime) -> list[Application]:
         """Applications in which something has been on its way out since then."""
         return await self._matching({"unfinishedSince": earlier_than(before)})
+
+    async def untold(self, *, before: datetime) -> list[Application]:
+        """Applications that changed before then, and of which nobody may have been told."""
+        return await self._matching({"untoldSince": earlier_than(before)})
+
+    async def forget_told(self, application: Application) -> None:
+        """Note that everybody was told of the application as it is here; a later change stays untold."""
+        same = {"_id": application.name, "revision": application.revision, "attempt": application.attempt}
+        with store_errors():
+            await self._collection.update_one(same, {"$unset": {"untoldSince": ""}})
+
+    def _untold(self, application: Application) -> Document:
+        """Mark it together with the change, so that no crash comes between the two."""
+        return {**_to_document(application), "untoldSince": self._clock.now()}
 
     async def _matching(self, query: Mapping[str, Any]) -> list[Application]:
         with store_errors():

@@ -1,23 +1,27 @@
 """Configuration of service instances: kept as JSON text, nobody queries into it."""
 
 import json
+from datetime import datetime
 from typing import Any, Final
 
 from libs.contracts.ids import ApplicationName, AppVersionName, application_of
 from libs.contracts.payload import encode_json
-from libs.store import Index, Store, store_errors
-from services.endpoint_register.domain.configuration import Configuration
+from libs.store import Index, Store, earlier_than, store_errors
+from services.endpoint_register.domain.configuration import Configuration, ConfigurationChange
+from services.endpoint_register.ports import Clock
 
 _INDEXES: Final = (
     Index(name="application", keys=[("application", 1)]),
     Index(name="version", keys=[("version", 1)]),
+    Index(name="untold", keys=[("untoldSince", 1)]),
 )
 
 
 class MongoConfigurationRepository:
     """The collection ``configurations``."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, clock: Clock) -> None:
+        self._clock = clock
         self._store = store
         self._collection = store.collection("configurations")
 
@@ -25,25 +29,18 @@ class MongoConfigurationRepository:
         """Create the indexes."""
         await self._store.ensure(self._collection, _INDEXES)
 
-    async def put(
-        self,
-        configuration: Configuration,
-        *,
-        service: str,
-        application: ApplicationName,
-        version: AppVersionName | None,
-    ) -> None:
-        """Store a configuration in place of what was there."""
+    async def put(self, configuration: Configuration, change: ConfigurationChange) -> None:
+        """Store a configuration in place of what was there; nobody has been told yet."""
         fields = {
-            "application": application,
-            "version": version,
-            "service": service,
+            "application": change.application,
+            "version": change.version,
+            "service": change.service,
             "document": encode_json(configuration).decode(),
+            "attempt": change.attempt,
+            "untoldSince": self._clock.now(),
         }
         with store_errors():
-            await self._collection.update_one(
-                {"_id": _key(service, application, version)}, {"$set": fields}, upsert=True
-            )
+            await self._collection.update_one({"_id": _key_of(change)}, {"$set": fields}, upsert=True)
 
     async def find(
         self, *, service: str, application: ApplicationName, version: AppVersionName | None
@@ -71,11 +68,36 @@ class MongoConfigurationRepository:
         with store_errors():
             await self._collection.delete_many(query)
 
+    async def untold(self, *, before: datetime) -> list[ConfigurationChange]:
+        """Changes that were made before then, and of which nobody may have been told."""
+        query = {"untoldSince": earlier_than(before)}
+        with store_errors():
+            documents = await self._collection.find(query, {"document": 0}).to_list()
+        return [
+            ConfigurationChange(
+                service=document["service"],
+                application=ApplicationName(document["application"]),
+                version=None if document["version"] is None else AppVersionName(document["version"]),
+                attempt=document["attempt"],
+            )
+            for document in documents
+        ]
+
+    async def forget_told(self, change: ConfigurationChange) -> None:
+        """Note that everybody was told of this change; a later one stays untold."""
+        same = {"_id": _key_of(change), "attempt": change.attempt}
+        with store_errors():
+            await self._collection.update_one(same, {"$unset": {"untoldSince": ""}})
+
 
 def _key(service: str, application: ApplicationName, version: AppVersionName | None) -> str:
     """Name a place; an application may be called as another one's version, so both parts are in it."""
     suffix = "" if version is None else version.rpartition("-")[2]
     return f"{service}/{application}/{suffix}"
+
+
+def _key_of(change: ConfigurationChange) -> str:
+    return _key(change.service, change.application, change.version)
 
 
 def _decoded(text: str) -> Configuration:

@@ -4,18 +4,22 @@
 or has events to publish.
 """
 
+import functools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+import structlog
 from bson.binary import Binary
 
 from libs.contracts.errors import PayloadTooLargeError
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.payload import encode_json
+from libs.contracts.subjects import EventType
 from libs.store import Document, DuplicateError, Index, Store, earlier_than, store_errors
 from services.endpoint_register.domain.endpoint import (
     EVENT_KINDS,
+    OF_A_NEWER_RELEASE,
     Endpoint,
     EndpointState,
     OutboxEntry,
@@ -34,6 +38,8 @@ _INDEXES: Final = (
 _BATCH: Final = 64
 _PAGE_BYTES: Final = 1024 * 1024
 """Metadata read for one page; a page that fits into a message of 768 KiB has less."""
+
+_log = structlog.get_logger()
 
 
 class MongoEndpointRepository:
@@ -209,10 +215,20 @@ def _from_document(document: Mapping[str, Any]) -> Endpoint:
         metadata=metadata_from_stored(document.get("metadata", {})),
         metadata_updated_at=document["metadataUpdatedDate"],
         outbox=tuple(
-            OutboxEntry(entry["seq"], EVENT_KINDS[entry["kind"]], bytes(entry["body"]))
+            OutboxEntry(entry["seq"], _kind(entry["kind"]), bytes(entry["body"]))
             for entry in document.get("outbox", ())
         ),
     )
+
+
+@functools.cache
+def _kind(name: str) -> EventType[Any]:
+    """Find the kind of an event; cached, so that each name we do not know is logged once."""
+    kind = EVENT_KINDS.get(name)
+    if kind is None:
+        _log.warning("outbox.kind_unknown", kind=name)
+        return OF_A_NEWER_RELEASE
+    return kind
 
 
 def _entry_to_document(entry: OutboxEntry) -> Document:

@@ -41,12 +41,12 @@ class MongoEndpointListing:
         with store_errors():
             await self._collection.delete_one({"_id": endpoint_id, "incarnation": incarnation})
 
-    async def page(self, part: Range, *, offset: int, limit: int) -> list[Listed]:
-        """The lines of a page, in order."""
+    async def page(self, part: Range, *, offset: int = 0, limit: int, after: str = "") -> list[Listed]:
+        """The lines of a page, in order; ``after`` is the key behind which it begins."""
         direction = -1 if part.descending else 1
         with store_errors():
             documents = await self._collection.find(
-                _within(part), sort=[(part.key, direction)], skip=offset, limit=limit
+                _within(part, after), sort=[(part.key, direction)], skip=offset, limit=limit
             ).to_list()
         return [
             Listed(
@@ -64,6 +64,12 @@ class MongoEndpointListing:
             return await self._collection.count_documents(_within(part))
 
 
-def _within(part: Range) -> dict[str, Any]:
+def _within(part: Range, after: str = "") -> dict[str, Any]:
     """Name the range by the one field whose index is in its order."""
-    return {part.key: {"$gte": part.prefix, "$lt": part.end} if part.prefix else {"$gte": ""}}
+    bounds = {"$gte": part.prefix, "$lt": part.end} if part.prefix else {"$gte": ""}
+    if after and part.descending:
+        bounds["$lt"] = after
+    elif after:
+        del bounds["$gte"]
+        bounds["$gt"] = after
+    return {part.key: bounds}

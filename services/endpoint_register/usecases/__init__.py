@@ -2,7 +2,8 @@
 
 ``devices`` is the hot path of every endpoint (``epmx``), ``metadata`` the same for operators,
 ``changing`` the compare-and-set loop under both, ``announcing`` how every change becomes an event.
-``endpoints`` and ``removing`` are an endpoint's beginning and end, ``applications``, ``versions`` and
-``configurations`` what it belongs to, ``emptying`` their end; ``sweeping`` finishes what a dead replica
-left half done. ``scope`` holds the limits of API keys.
+``endpoints`` and ``removing`` are an endpoint's beginning and end, ``listing`` gives pages of them,
+``applications``, ``versions`` and ``configurations`` are what they belong to, ``emptying`` the end of
+that; ``sweeping`` finishes what a dead replica left half done. ``scope`` finds what may be touched
+within the limits of an API key.
 """

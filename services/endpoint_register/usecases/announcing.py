@@ -64,6 +64,8 @@ class Announcer:
         """Publish the events in this endpoint's outbox soon; what does not fit is left to the sweeper."""
         if endpoint.state is not EndpointState.READY:
             return  # who removes it tells it, after its tokens are gone
+        # What a newer release left, and all that came after it, is due until one of its replicas tells it.
+        endpoint = replace(endpoint, metadata={}, outbox=endpoint.tellable)
         known = self._waiting.get(endpoint.id)
         if not endpoint.outbox or (known is not None and known.seq >= endpoint.seq):
             return
@@ -72,7 +74,7 @@ class Announcer:
         if size > MAX_WAITING_BYTES or (known is None and len(self._waiting) >= MAX_WAITING):
             return
         self._waiting_bytes = size
-        self._waiting[endpoint.id] = replace(endpoint, metadata={})
+        self._waiting[endpoint.id] = endpoint
         if endpoint.id in self._busy:
             self._busy[endpoint.id].set()
         elif known is None:

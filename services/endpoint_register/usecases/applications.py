@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from libs.contracts.api_keys import check_limits
 from libs.contracts.applications import (
     CreateApplication,
     DisplayChange,
@@ -25,8 +26,8 @@ from services.endpoint_register.domain.application import (
 )
 from services.endpoint_register.ports import Clock, Parts
 from services.endpoint_register.usecases.changing import change_application
-from services.endpoint_register.usecases.configuring import tell_configuration
-from services.endpoint_register.usecases.scope import check_scope, find_application
+from services.endpoint_register.usecases.configuring import tell_application
+from services.endpoint_register.usecases.scope import find_application
 
 PAGE_BYTES: Final = 512 * 1024
 """Applications in one message of at most 768 KiB."""
@@ -68,11 +69,13 @@ async def create_application(cmd: CreateApplication, *, parts: Parts) -> Applica
     """
     given = None if cmd.body.name is None else check_application_name(cmd.body.name)
     if given is not None:
-        check_scope(cmd.applications, given)
+        check_limits(cmd.applications, given)
     elif cmd.applications is not None:
         raise ForbiddenError("the API key is limited to applications that exist")
     application = await _add(cmd, given, parts)
-    await tell_configuration(CONFIGURATION_UPSERTED, application.name, cmd=cmd, parts=parts)
+    await tell_application(
+        CONFIGURATION_UPSERTED, application, correlation_id=cmd.correlation_id, parts=parts
+    )
     return application
 
 
@@ -83,14 +86,16 @@ async def get_application(cmd: GetApplication, *, parts: Parts) -> Application:
 
 async def update_application(cmd: UpdateApplication, *, parts: Parts) -> Application:
     """Change what people see of an application."""
-    check_scope(cmd.applications, cmd.application_name)
+    check_limits(cmd.applications, cmd.application_name)
     name = ApplicationName(cmd.application_name)
     application = await change_application(
         name,
         lambda before: before.with_shown(changed_texts(before.shown, cmd.body, parts.clock)),
         parts=parts,
     )
-    await tell_configuration(CONFIGURATION_UPSERTED, name, cmd=cmd, parts=parts)
+    await tell_application(
+        CONFIGURATION_UPSERTED, application, correlation_id=cmd.correlation_id, parts=parts
+    )
     return application
 
 

@@ -22,6 +22,10 @@ from services.endpoint_register.ports import Announcing, Change, EndpointReposit
 ATTEMPTS: Final = 40
 """Lost races of one change before it is a 409; their pauses together stay well below a request's 5 s."""
 
+SETTLE_S: Final = 4.0
+"""After this a change is not tried again, however few races it lost: a slow store makes each one long, and
+those that stand behind it wait as well."""
+
 TOGETHER: Final = 64
 TURN_WAIT_S: Final = 4.5
 """A turn is waited for unless the request says for how long anybody waits for its answer."""
@@ -43,6 +47,17 @@ async def find_ready(endpoint_id: EndpointId, *, parts: Parts, metadata: bool = 
         NotFoundError: There is none, or it is half made or half removed.
     """
     return _seen(await parts.endpoints.find(endpoint_id, metadata=metadata), endpoint_id)
+
+
+def same_incarnation(now: Endpoint, meant: Endpoint) -> Endpoint:
+    """Give the endpoint that was meant, as it is now.
+
+    Raises:
+        NotFoundError: It is gone, and another one has its id, perhaps in another application.
+    """
+    if now.incarnation != meant.incarnation:
+        raise NotFoundError(f"there is no endpoint {meant.id[:64]!a} any more")
+    return now
 
 
 class _Standing:
@@ -70,12 +85,19 @@ class EndpointChanges:
     """The line of every endpoint that is being changed."""
 
     def __init__(
-        self, *, endpoints: EndpointRepository, turns: Turns, announcing: Announcing, entropy: Entropy
+        self,
+        *,
+        endpoints: EndpointRepository,
+        turns: Turns,
+        announcing: Announcing,
+        entropy: Entropy,
+        settle_s: float = SETTLE_S,
     ) -> None:
         self._endpoints = endpoints
         self._turns = turns
         self._announcing = announcing
         self._entropy = entropy
+        self._settle_s = settle_s
         self._lines: dict[EndpointId, deque[_Standing]] = {}
 
     async def change(
@@ -124,6 +146,8 @@ class EndpointChanges:
 
     async def _until_settled(self, endpoint_id: EndpointId, changes: Sequence[Change]) -> Sequence[Outcome]:
         crowded = False
+        clock = asyncio.get_running_loop().time
+        ends_at = clock() + self._settle_s
         for attempt in range(ATTEMPTS):
             before = _seen(await self._endpoints.find(endpoint_id, outbox=True), endpoint_id)
             after, outcomes = _applied(before, changes)
@@ -136,6 +160,8 @@ class EndpointChanges:
                 self._announcing.offer(after)
                 return outcomes
             await asyncio.sleep(self._entropy.pause_s(attempt))
+            if clock() >= ends_at:
+                break
         if crowded:
             raise UnavailableError("events of this endpoint cannot be published at the moment")
         raise ConflictError("concurrent changes of the endpoint could not be reconciled")

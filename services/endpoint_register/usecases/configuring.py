@@ -1,10 +1,12 @@
 """Configuration of service instances, and telling everybody that applications have changed.
 
-These events only say "ask again", and whoever keeps an answer keeps it for at most 30 seconds. So
-they are published before the operator is answered, but a bus that cannot take them now does not undo
-the change.
+These events only say "ask again". They are published before the operator is answered, but a bus that
+cannot take them now does not undo the change: a mark, written with it, stays until they are published,
+and :mod:`.sweeping` publishes what whoever wrote it could not. One that was told twice is no harm.
 """
 
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -13,9 +15,14 @@ from libs.contracts.applications import GetAppConfig, PutAppConfig
 from libs.contracts.errors import GroveError
 from libs.contracts.ids import ApplicationName, AppVersionName
 from libs.contracts.lifecycle import CONFIGURATION_UPSERTED, ConfigurationUpdatedEvent
-from libs.contracts.messages import Request
 from libs.contracts.subjects import EventType
-from services.endpoint_register.domain.configuration import check_service_name, unwrapped, wrapped
+from services.endpoint_register.domain.application import Application, Lifecycle
+from services.endpoint_register.domain.configuration import (
+    ConfigurationChange,
+    check_service_name,
+    unwrapped,
+    wrapped,
+)
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.scope import find_application
 
@@ -41,36 +48,81 @@ async def put_configuration(cmd: PutAppConfig, *, parts: Parts) -> dict[str, Any
     service = check_service_name(cmd.service_instance_name)
     application, version = await _place(cmd, parts)
     configuration = unwrapped(cmd.body, service=service, application=application, version=version)
-    await parts.configurations.put(configuration, service=service, application=application, version=version)
-    await tell_configuration(
-        CONFIGURATION_UPSERTED, application, version=version, service=service, cmd=cmd, parts=parts
+    change = ConfigurationChange(
+        service=service, application=application, version=version, attempt=parts.entropy.attempt()
     )
+    await parts.configurations.put(configuration, change)
+    await _tell_change(change, correlation_id=cmd.correlation_id, parts=parts)
     return wrapped(configuration, service=service, application=application, version=version)
 
 
-async def tell_configuration(
+async def tell_application(
     kind: EventType[ConfigurationUpdatedEvent],
-    application: ApplicationName,
+    application: Application,
     *,
     version: AppVersionName | None = None,
-    service: str | None = None,
-    cmd: Request,
+    correlation_id: str,
     parts: Parts,
-) -> None:
-    """Let everybody forget what they know of an application or a version."""
-    parts.whitelists.forget(application, version)
+) -> bool:
+    """Let everybody forget what they know of an application or one of its versions.
+
+    Returns:
+        Whether they have been told; if not, the sweeper does it.
+    """
     event = ConfigurationUpdatedEvent(
-        correlation_id=cmd.correlation_id,
-        app_name=application,
-        app_ver_name=version,
-        service_instance_name=service,
+        correlation_id=correlation_id, app_name=application.name, app_ver_name=version
     )
+    told = await _tell(kind, event, message_id=parts.entropy.attempt(), parts=parts)
+    if told:
+        with suppress(GroveError):  # told once more is no harm
+            await parts.applications.forget_told(application)
+    return told
+
+
+async def tell_untold(*, before: datetime, parts: Parts) -> None:
+    """Tell what whoever changed it before then did not live to tell, or could not.
+
+    An application is told as a whole: which of its versions changed is not recorded.
+    """
+    for application in await parts.applications.untold(before=before):
+        if application.lifecycle is not Lifecycle.DELETING:  # who finishes its removal tells that
+            await tell_application(CONFIGURATION_UPSERTED, application, correlation_id="", parts=parts)
+    for change in await parts.configurations.untold(before=before):
+        await _tell_change(change, correlation_id="", parts=parts)
+
+
+async def _tell_change(change: ConfigurationChange, *, correlation_id: str, parts: Parts) -> None:
+    event = ConfigurationUpdatedEvent(
+        correlation_id=correlation_id,
+        app_name=change.application,
+        app_ver_name=change.version,
+        service_instance_name=change.service,
+    )
+    if await _tell(CONFIGURATION_UPSERTED, event, message_id=change.attempt, parts=parts):
+        with suppress(GroveError):  # as above
+            await parts.configurations.forget_told(change)
+
+
+async def _tell(
+    kind: EventType[ConfigurationUpdatedEvent],
+    event: ConfigurationUpdatedEvent,
+    *,
+    message_id: str,
+    parts: Parts,
+) -> bool:
+    version = None if event.app_ver_name is None else AppVersionName(event.app_ver_name)
+    parts.whitelists.forget(ApplicationName(event.app_name), version)
     try:
-        await parts.events.publish(kind, event, message_id=parts.entropy.attempt(), deadline_s=_PUBLISH_S)
+        await parts.events.publish(kind, event, message_id=message_id, deadline_s=_PUBLISH_S)
     except GroveError as error:
         _log.warning(
-            "configuration.not_told", application=application, version=version, reason=error.reason_phrase
+            "configuration.not_told",
+            application=event.app_name,
+            version=version,
+            reason=error.reason_phrase,
         )
+        return False
+    return True
 
 
 async def _place(

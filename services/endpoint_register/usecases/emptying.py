@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+from libs.contracts.api_keys import check_limits
 from libs.contracts.applications import DeleteApplication
 from libs.contracts.errors import ConflictError, GroveError, NotFoundError, UnavailableError
 from libs.contracts.ids import ApplicationName, EndpointId
@@ -11,9 +12,8 @@ from libs.contracts.lifecycle import CONFIGURATION_DELETED
 from services.endpoint_register.domain.application import Application, Lifecycle
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.changing import change_application
-from services.endpoint_register.usecases.configuring import tell_configuration
+from services.endpoint_register.usecases.configuring import tell_application
 from services.endpoint_register.usecases.removing import remove_endpoint
-from services.endpoint_register.usecases.scope import check_scope
 
 WITHIN_S = 3.0
 """How long an operator waits; what is left then is done by the sweeper."""
@@ -29,7 +29,7 @@ async def delete_application(cmd: DeleteApplication, *, parts: Parts) -> None:
         ConflictError: It has endpoints, and that was not to be forced.
         UnavailableError: It is gone for everybody, but not all of its endpoints are removed yet.
     """
-    check_scope(cmd.applications, cmd.application_name)
+    check_limits(cmd.applications, cmd.application_name)
     name = ApplicationName(cmd.application_name)
     application = await parts.applications.find(name)
     if application is None:
@@ -49,9 +49,11 @@ async def empty_application(
     """Remove what is in an application that is being removed, and then itself.
 
     Raises:
-        UnavailableError: Not everything was removed in time.
+        UnavailableError: Not everything was removed, or not everybody told, in time.
     """
-    await tell_configuration(CONFIGURATION_DELETED, application.name, cmd=cmd, parts=parts)
+    told = await tell_application(
+        CONFIGURATION_DELETED, application, correlation_id=cmd.correlation_id, parts=parts
+    )
     ends_at = time.monotonic() + within_s
     for version in application.versions.values():
         while ids := await parts.endpoints.at_version(version.name, limit=_AT_ONCE):
@@ -60,6 +62,8 @@ async def empty_application(
                     f"application {application.name} is gone, its endpoints are still being removed"
                 )
             await _remove_all(ids, cmd.correlation_id, parts)
+    if not told:
+        raise UnavailableError(f"application {application.name} is gone, but not everybody has heard of it")
     await parts.configurations.remove(application=application.name, version=None)
     await parts.applications.remove(application)
 

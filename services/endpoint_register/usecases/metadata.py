@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from libs.contracts.api_keys import check_limits
 from libs.contracts.conditions import check_if_match
 from libs.contracts.endpoints import (
     ApplicationMetadataKeys,
@@ -29,7 +30,7 @@ from services.endpoint_register.domain.metadata import (
 from services.endpoint_register.domain.patch import apply_patch, parse_patch
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.changing import find_ready, patience_s
-from services.endpoint_register.usecases.scope import check_scope, find_application
+from services.endpoint_register.usecases.scope import find_application
 
 
 async def get_metadata(cmd: GetMetadata, *, parts: Parts) -> tuple[Endpoint, Metadata]:
@@ -140,7 +141,7 @@ async def _rewrite(
     parts: Parts,
 ) -> Endpoint:
     def checked(before: Endpoint) -> Metadata:
-        check_scope(cmd.applications, before.application)
+        check_limits(cmd.applications, before.application)
         check_if_match(cmd.if_match, before.e_tag)
         return rewrite(before.metadata)
 
@@ -149,7 +150,7 @@ async def _rewrite(
 
 async def _find(endpoint_id: str, limits: Sequence[str] | None, parts: Parts) -> Endpoint:
     endpoint = await find_ready(EndpointId(endpoint_id), parts=parts)
-    check_scope(limits, endpoint.application)
+    check_limits(limits, endpoint.application)
     return endpoint
 
 

@@ -5,12 +5,13 @@ and whoever hears the event can rely on the tokens being gone. Each step may be 
 :mod:`.sweeping` goes on where a process died.
 """
 
+from libs.contracts.api_keys import check_limits
 from libs.contracts.endpoints import DeleteEndpoint
-from libs.contracts.errors import NotFoundError
+from libs.contracts.errors import NotFoundError, UnavailableError
 from libs.contracts.ids import EndpointId
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.ports import Parts
-from services.endpoint_register.usecases.scope import check_scope
+from services.endpoint_register.usecases.changing import same_incarnation
 
 _PUBLISH_S = 3.0
 _SEEN = frozenset({EndpointState.READY, EndpointState.DELETING})
@@ -27,7 +28,7 @@ async def delete_endpoint(cmd: DeleteEndpoint, *, parts: Parts) -> None:
     endpoint = await parts.endpoints.find(endpoint_id, metadata=False, outbox=True)
     if endpoint is None or endpoint.state not in _SEEN:
         raise NotFoundError(f"there is no endpoint {endpoint_id[:64]!a}")
-    check_scope(cmd.applications, endpoint.application)
+    check_limits(cmd.applications, endpoint.application)
     await remove_endpoint(endpoint, correlation_id=cmd.correlation_id, parts=parts)
 
 
@@ -42,14 +43,17 @@ async def remove_endpoint(endpoint: Endpoint, *, correlation_id: str, parts: Par
         return
     if endpoint.state is EndpointState.READY:
         endpoint = await parts.changing.change(
-            endpoint.id, lambda before: before.deleted(correlation_id=correlation_id)
+            endpoint.id, lambda now: same_incarnation(now, endpoint).deleted(correlation_id=correlation_id)
         )
-    await parts.credentials.delete_tokens(endpoint.id)
+    await parts.credentials.delete_tokens(endpoint)
     await parts.listing.drop(endpoint.id, incarnation=endpoint.incarnation)
-    for entry in endpoint.outbox:
+    await parts.connectivity.forget(endpoint.id, incarnation=endpoint.incarnation)
+    for entry in endpoint.tellable:
         await parts.events.publish(
             entry.kind, entry.event(), message_id=endpoint.message_id(entry), deadline_s=_PUBLISH_S
         )
+    if endpoint.tellable != endpoint.outbox:
+        raise UnavailableError("the endpoint is hidden; a replica of a newer release finishes its removal")
     await parts.endpoints.remove(endpoint)
 
 
@@ -65,6 +69,6 @@ async def discard(endpoint: Endpoint, *, parts: Parts) -> None:
         if not await parts.endpoints.replace(endpoint, doomed):
             return
         endpoint = doomed
-    await parts.credentials.delete_tokens(endpoint.id)
+    await parts.credentials.delete_tokens(endpoint)
     await parts.listing.drop(endpoint.id, incarnation=endpoint.incarnation)
     await parts.endpoints.remove(endpoint)

@@ -1,31 +1,22 @@
-"""Limits of API keys to applications: every use case of an operator asks here."""
+"""Finding what a caller names, within the limits of its API key."""
 
 from collections.abc import Sequence
 
-from libs.contracts.errors import ForbiddenError, NotFoundError
+from libs.contracts.api_keys import check_limits
+from libs.contracts.errors import NotFoundError
 from libs.contracts.ids import ApplicationName, AppVersionName, application_of
 from services.endpoint_register.domain.application import Application, Lifecycle
 from services.endpoint_register.ports import Parts
-
-
-def check_scope(limits: Sequence[str] | None, application: str) -> None:
-    """Let a caller touch an application.
-
-    Raises:
-        ForbiddenError: The caller's API key is limited to others.
-    """
-    if limits is not None and application not in limits:
-        raise ForbiddenError(f"the API key may not touch application {application[:64]!a}")
 
 
 async def find_application(name: str, *, limits: Sequence[str] | None, parts: Parts) -> Application:
     """Find an application the caller may touch.
 
     Raises:
-        ForbiddenError: As :func:`check_scope`, whether it exists or not.
+        ForbiddenError: As :func:`check_limits`, whether it exists or not.
         NotFoundError: There is none, or it is being removed.
     """
-    check_scope(limits, name)
+    check_limits(limits, name)
     application = await parts.applications.find(ApplicationName(name))
     if application is None or application.lifecycle is Lifecycle.DELETING:
         raise NotFoundError(f"there is no application {name[:64]!a}")

@@ -1,8 +1,9 @@
 """Finish what somebody else began and did not live to finish.
 
 At the start and every few seconds each replica looks for what has waited too long: events that were
-never published, creations older than a minute, removals half done, applications half closed. All of
-it may be done twice, so replicas need not agree on who does it.
+never published, changes of configuration that nobody was told of, creations older than a minute,
+removals half done, applications half closed. All of it may be done twice, so replicas need not agree
+on who does it.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from services.endpoint_register.domain.application import Application, Lifecycle
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.changing import change_application
+from services.endpoint_register.usecases.configuring import tell_untold
 from services.endpoint_register.usecases.emptying import empty_application
 from services.endpoint_register.usecases.removing import remove_endpoint
 
@@ -33,7 +35,8 @@ class Pace:
 
     Attributes:
         every_s: How often it is looked for.
-        outbox_after_s: Age at which an event, or a removal, counts as left behind.
+        outbox_after_s: Age at which an event, a removal, or a change of configuration counts as left
+            behind.
         creating_after_s: Age at which a creation does: no step of it can be on its way any more.
     """
 
@@ -75,6 +78,7 @@ class Sweeper:
                 await self._remove(batch)
                 batch.clear()
         await self._remove(batch)
+        await tell_untold(before=due, parts=self._parts)
         for application in await self._parts.applications.unfinished(before=due):
             await self._guarded(self._finish(application), "application", application.name)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from libs.contracts.api_keys import check_limits
 from libs.contracts.applications import (
     CreateVersion,
     DeleteVersion,
@@ -12,16 +13,22 @@ from libs.contracts.applications import (
 )
 from libs.contracts.errors import ConflictError
 from libs.contracts.ids import ApplicationName, AppVersionName, check_suffix
-from libs.contracts.lifecycle import CONFIGURATION_DELETED, CONFIGURATION_UPSERTED, AppVersionRequest
+from libs.contracts.lifecycle import (
+    CONFIGURATION_DELETED,
+    CONFIGURATION_UPSERTED,
+    AppVersionRequest,
+    ConfigurationUpdatedEvent,
+)
+from libs.contracts.messages import Request
+from libs.contracts.subjects import EventType
 from services.endpoint_register.domain.application import Application, AppVersion, described, full_name
 from services.endpoint_register.domain.configuration import KPC, extensions_of
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.applications import changed_texts
 from services.endpoint_register.usecases.changing import change_application
-from services.endpoint_register.usecases.configuring import tell_configuration
+from services.endpoint_register.usecases.configuring import tell_application
 from services.endpoint_register.usecases.scope import (
     application_named_in,
-    check_scope,
     find_application,
 )
 
@@ -38,7 +45,7 @@ async def create_version(cmd: CreateVersion, *, parts: Parts) -> AppVersion:
     Raises:
         ConflictError: The application has one with this suffix or too many, or is being removed.
     """
-    check_scope(cmd.applications, cmd.application_name)
+    check_limits(cmd.applications, cmd.application_name)
     suffix = check_suffix(cmd.body.name_suffix)
     attempt = parts.entropy.attempt()
 
@@ -52,9 +59,7 @@ async def create_version(cmd: CreateVersion, *, parts: Parts) -> AppVersion:
 
     application = await change_application(ApplicationName(cmd.application_name), add, parts=parts)
     version = application.versions[suffix]
-    await tell_configuration(
-        CONFIGURATION_UPSERTED, application.name, version=version.name, cmd=cmd, parts=parts
-    )
+    await _tell(CONFIGURATION_UPSERTED, application, version, cmd, parts)
     return version
 
 
@@ -66,7 +71,7 @@ async def get_version(cmd: GetVersion, *, parts: Parts) -> AppVersion:
 
 async def update_version(cmd: UpdateVersion, *, parts: Parts) -> AppVersion:
     """Change what people see of a version."""
-    check_scope(cmd.applications, cmd.application_name)
+    check_limits(cmd.applications, cmd.application_name)
 
     def change(before: Application) -> Application:
         version = before.version(cmd.version_name)
@@ -76,9 +81,7 @@ async def update_version(cmd: UpdateVersion, *, parts: Parts) -> AppVersion:
 
     application = await change_application(ApplicationName(cmd.application_name), change, parts=parts)
     version = application.version(cmd.version_name)
-    await tell_configuration(
-        CONFIGURATION_UPSERTED, application.name, version=version.name, cmd=cmd, parts=parts
-    )
+    await _tell(CONFIGURATION_UPSERTED, application, version, cmd, parts)
     return version
 
 
@@ -89,7 +92,7 @@ async def delete_version(cmd: DeleteVersion, *, parts: Parts) -> None:
         NotFoundError: There is no such version.
         ConflictError: Endpoints are at it.
     """
-    check_scope(cmd.applications, cmd.application_name)
+    check_limits(cmd.applications, cmd.application_name)
     name = ApplicationName(cmd.application_name)
 
     def close(before: Application) -> Application:
@@ -100,8 +103,8 @@ async def delete_version(cmd: DeleteVersion, *, parts: Parts) -> None:
         await change_application(name, lambda before: before.reopened(version.suffix), parts=parts)
         raise ConflictError(f"endpoints are at version {version.name}")
     await parts.configurations.remove(application=name, version=version.name)
-    await change_application(name, lambda before: before.without_version(version.name), parts=parts)
-    await tell_configuration(CONFIGURATION_DELETED, name, version=version.name, cmd=cmd, parts=parts)
+    left = await change_application(name, lambda before: before.without_version(version.name), parts=parts)
+    await _tell(CONFIGURATION_DELETED, left, version, cmd, parts)
 
 
 async def resolve_version(
@@ -116,3 +119,15 @@ async def resolve_version(
     application = await find_application(application_named_in(name), limits=None, parts=parts)
     application.version(name)
     return application.name, extensions_of(await parts.configurations.effective(name, service=KPC))
+
+
+async def _tell(
+    kind: EventType[ConfigurationUpdatedEvent],
+    application: Application,
+    version: AppVersion,
+    cmd: Request,
+    parts: Parts,
+) -> None:
+    await tell_application(
+        kind, application, version=version.name, correlation_id=cmd.correlation_id, parts=parts
+    )

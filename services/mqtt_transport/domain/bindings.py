@@ -33,6 +33,7 @@ class Binding:
         since: When it was bound, monotonic seconds.
         generation: Where the stream stored its announcement; None = not yet.
         contested: Somebody else has announced the endpoint, or may have.
+        displaced: Generation of the binding it took over from; ends with it if it is never stated itself.
     """
 
     endpoint_id: str
@@ -43,6 +44,7 @@ class Binding:
     since: float = 0.0
     generation: str | None = None
     contested: bool = False
+    displaced: str | None = None
 
     def says_nothing_new(self, spoken: "Binding") -> bool:
         """Whether this binding already tells what ``spoken`` would."""
@@ -179,7 +181,7 @@ class Bindings:
     def stated(self, bindings: Iterable[Binding], generation: str) -> None:
         """Note where the announcement was stored; a binding that is over by now has to be ended."""
         for binding in bindings:
-            binding.generation = generation
+            binding.generation, binding.displaced = generation, None
             current = self._bound.get(binding.endpoint_id)
             if current is not binding and (current is None or current.generation is None):
                 # Where another one took over its announcement comes later, and wins; but it may still fail.
@@ -211,6 +213,7 @@ class Bindings:
         before = self._bound.get(spoken.endpoint_id)
         if before is not None:
             self._leave(before)
+            spoken.displaced = before.generation or before.displaced
         spoken.since = now
         held.add(spoken.endpoint_id)
         self._of_connection[spoken.connection] = held
@@ -230,9 +233,10 @@ class Bindings:
         """Let the end of a binding be told, if it was ever announced."""
         if self._unstated.get(binding.endpoint_id) is binding:
             del self._unstated[binding.endpoint_id]
-        if binding.generation is None:
+        generation = binding.generation or binding.displaced
+        if generation is None:
             return  # never announced, or on its way: then `stated` ends it
         if len(self._endings) >= self._max_endings:
             self._endings.popleft()
             self.forgotten += 1
-        self._endings.append(Ending(binding.endpoint_id, binding.app_version, binding.generation))
+        self._endings.append(Ending(binding.endpoint_id, binding.app_version, generation))

@@ -106,7 +106,7 @@ async def running_gateway(
     nats_url: str, owners: Owners, environ: Mapping[str, str]
 ) -> AsyncIterator[Gateway]:
     """Run the service as its process would, in this event loop."""
-    settings = ProcessSettings(nats_url=nats_url, stop_deadline_s=5.0)
+    settings = ProcessSettings(nats_url=nats_url, nats_durability="synced", stop_deadline_s=5.0)
     process = Process("api-gateway", settings=settings, environ={"GROVE_API_PORT": "0", **environ})
     async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
         served = group.create_task(serve(process, app.build), name="gateway")

@@ -114,7 +114,7 @@ async def test_every_problem_of_a_query_is_told(shared_gateway: Gateway) -> None
         "query.limt": "unknown parameter; did you mean limit?",
         "query.limit": "must be at most 1000",
         "query.offset": "must be at least 0",
-        "query.include": "must be one of filters, metadata",
+        "query.include": "must be one of connectivity, filters, metadata",
         "query.sort": "is given more than once",
         "query.applicationName": "has no value",
     }

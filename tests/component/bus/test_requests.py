@@ -14,6 +14,7 @@ from libs.contracts.errors import (
     BadRequestError,
     ConflictError,
     DeadlineError,
+    ForbiddenError,
     GroveError,
     InternalError,
     PayloadTooLargeError,
@@ -283,3 +284,48 @@ async def test_one_log_line_per_request(bus: Bus) -> None:
         ("Conflict", 409),
     ]
     assert all(line["duration_ms"] > 0 for line in lines)
+
+
+async def test_a_request_is_checked_before_each_attempt_and_not_sent_when_that_fails(
+    connect: Connect,
+) -> None:
+    answered: list[int] = []
+    client, server = await connect(), await connect()
+    attempts = 0
+
+    async def handler(question: Question) -> Answer:
+        answered.append(question.number)
+        return await double(question)
+
+    async def serve_then_refuse() -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 2:
+            await server.serve(subject_of(server), Question, handler, queue="tester")
+            raise ForbiddenError("not any more")
+
+    with pytest.raises(ForbiddenError):
+        await client.request(subject_of(client), Question(number=1), Answer, check=serve_then_refuse)
+    await ask(client, 2)
+
+    assert answered == [2]
+
+
+async def test_a_check_that_takes_too_long_sends_nothing(connect: Connect) -> None:
+    answered: list[int] = []
+    client, server = await connect(), await connect()
+
+    async def handler(question: Question) -> Answer:
+        answered.append(question.number)
+        return await double(question)
+
+    async def for_ever() -> None:
+        await asyncio.Event().wait()
+
+    await server.serve(subject_of(server), Question, handler, queue="tester")
+
+    with pytest.raises(UnavailableError):
+        await client.request(subject_of(client), Question(number=1), Answer, timeout_s=0.3, check=for_ever)
+    await ask(client, 2)
+
+    assert answered == [2]

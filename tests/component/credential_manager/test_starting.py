@@ -97,7 +97,9 @@ async def test_a_start_with_weak_secrets_is_refused_in_one_line_that_does_not_sh
     store: StoreServer,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    settings = ProcessSettings(nats_url=nats.url, mongodb=store.url, secrets=secrets_key)
+    settings = ProcessSettings(
+        nats_url=nats.url, nats_durability="synced", mongodb=store.url, secrets=secrets_key
+    )
 
     exit_code = await serve(Process("credential-manager", settings=settings, environ=environ), app.build)
 

@@ -171,7 +171,10 @@ async def running_replica(nats: NatsServer, store: StoreServer, **environ: str) 
     process = Process(
         "credential-manager",
         settings=ProcessSettings(
-            nats_url=nats.url_for("credential-manager"), mongodb=store.url, secrets=SECRETS_KEY
+            nats_url=nats.url_for("credential-manager"),
+            nats_durability="synced",
+            mongodb=store.url,
+            secrets=SECRETS_KEY,
         ),
         environ=environ,
     )
@@ -199,6 +202,7 @@ async def own_process(
     given = {
         "PATH": os.defpath,
         "GROVE_NATS_URL": nats.url_for("credential-manager"),
+        "GROVE_NATS_DURABILITY": "synced",
         "GROVE_MONGODB_URL": store.url,
         "GROVE_SECRETS_KEY": SECRETS_KEY,
         "GROVE_PORT_FILE": str(port_file),

@@ -85,6 +85,7 @@ class Replica:
     """One endpoint-register in this process."""
 
     bus_name: str
+    bus: Bus
     parts: Parts
     announcer: Announcer
 
@@ -218,7 +219,7 @@ async def start(
                 own.push_async_callback(announcer.stop)
             await serve(bus, parts)
             own.push_async_callback(bus.stop_serving)
-            return Replica(name, parts, announcer)
+            return Replica(name, bus, parts, announcer)
 
         yield new_replica
 

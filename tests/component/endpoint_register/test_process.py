@@ -28,7 +28,9 @@ from tests.unit.endpoint_register.fakes import ManualClock
 @asynccontextmanager
 async def built(nats: NatsServer, store: StoreServer) -> AsyncIterator[Process]:
     """One service in this process, with exactly the rights of production."""
-    settings = ProcessSettings(nats_url=nats.url_for("endpoint-register"), mongodb=store.url)
+    settings = ProcessSettings(
+        nats_url=nats.url_for("endpoint-register"), nats_durability="synced", mongodb=store.url
+    )
     process = Process("endpoint-register", settings=settings)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(serve(process, app.build))
@@ -82,6 +84,7 @@ def replica_process(
     """Run one replica as a process of its own."""
     environ = {
         "GROVE_NATS_URL": nats.url_for("endpoint-register"),
+        "GROVE_NATS_DURABILITY": "synced",
         "GROVE_MONGODB_URL": store.url,
         "GROVE_PORT_FILE": str(directory / f"ports-{number}.json"),
         "GROVE_ENDPOINT_REGISTER_SWEEP_EVERY_S": "0.5",

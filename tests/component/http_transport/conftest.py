@@ -130,6 +130,7 @@ async def running_transport(
             "http-transport",
             settings=ProcessSettings(
                 nats_url=url,
+                nats_durability="synced",
                 subject_root=root,
                 stop_deadline_s=5.0,
                 tls_cert=None if certificate is None else str(certificate.certificate),

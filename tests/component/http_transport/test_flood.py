@@ -116,6 +116,7 @@ async def running_service(nats: NatsServer, directory: Path) -> AsyncIterator[tu
             cwd=_ROOT,
             env={
                 "GROVE_NATS_URL": nats.url_for("http-transport"),
+                "GROVE_NATS_DURABILITY": "synced",
                 "GROVE_HTTP_PORT": "0",
                 "GROVE_PORT_FILE": str(port_file),
             },

@@ -1,18 +1,23 @@
 """The real transport in this process, between a real NATS with production permissions and fake owners."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TypeVar, Unpack
 
+import msgspec
+import nats
 import pytest
 import uvloop
+from nats.js.errors import NotFoundError
 from prometheus_client import REGISTRY
 
 from libs.bus import Bus
-from libs.contracts.connectivity import ConnectedEvent, DisconnectedEvent
+from libs.contracts.connectivity import ConnectedEvent, DisconnectedEvent, generation
 from libs.contracts.pushes import Push, PushReply, push_subject
+from libs.contracts.streams import events_stream
 from libs.contracts.subjects import DEFAULT_ROOT
 from libs.process import Process, ProcessSettings, serve
 from services.mqtt_transport.app import build, run_id_of
@@ -27,8 +32,9 @@ T = TypeVar("T")
 class Transport:
     """A running mqtt-transport and the owners behind it."""
 
-    def __init__(self, process: Process, owners: Owners, pusher: Bus) -> None:
+    def __init__(self, process: Process, owners: Owners, pusher: Bus, nats_url: str) -> None:
         self.process = process
+        self.nats_url = nats_url
         self.owners = owners
         self.pusher = pusher
         self.connected: list[ConnectedEvent] = []
@@ -59,6 +65,27 @@ class Transport:
     def gauge(self, name: str, **labels: str) -> float:
         return REGISTRY.get_sample_value(name, labels) or 0.0
 
+    async def events_of(self, name: str) -> list[tuple[str, ConnectedEvent]]:
+        """Read the announcements in the stream, each with the generation that its place makes."""
+        subjects = self.pusher.subjects
+        stream = events_stream(subjects).name
+        created_ms = await self.pusher.stream_created_ms(stream)
+        subject = subjects.event("mqtt-transport", "endpoint", "connectivity", name)
+        client = await nats.connect(self.nats_url)
+        try:
+            found = []
+            js, number = client.jetstream(), 0
+            with contextlib.suppress(NotFoundError):
+                while True:
+                    message = await js.get_msg(stream, seq=number + 1, subject=subject, next=True)
+                    number = message.seq or 0
+                    event = msgspec.msgpack.decode(message.data or b"", type=ConnectedEvent)
+                    place = generation(stream_created_ms=created_ms, sequence=number)
+                    found.append((place, event))
+            return found
+        finally:
+            await client.close()
+
     async def push(self, push: Push) -> bool:
         subject = push_subject(self.pusher.subjects, self.run_id)
         return (await self.pusher.request(subject, push, PushReply, timeout_s=5.0)).taken
@@ -73,20 +100,20 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 
 @pytest.fixture(scope="session")
-def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
     with nats_process(tmp_path_factory.mktemp("mqtt")) as server:
         yield server
 
 
 @pytest.fixture
-async def start(nats: NatsServer) -> AsyncIterator[StartTransport]:
+async def start(nats_server: NatsServer) -> AsyncIterator[StartTransport]:
     """Start transports; keywords are their settings."""
     async with AsyncExitStack() as stack:
 
         async def start_transport(
             *, server: NatsServer | None = None, environ: dict[str, str] | None = None, **settings: float
         ) -> Transport:
-            running = running_transport(server or nats, settings, environ or {}, shared=server is None)
+            running = running_transport(server or nats_server, settings, environ or {}, shared=server is None)
             return await stack.enter_async_context(running)
 
         yield start_transport
@@ -106,24 +133,25 @@ async def own_nats(tmp_path: Path) -> AsyncIterator[NatsServer]:
 
 @asynccontextmanager
 async def running_transport(
-    nats: NatsServer, settings: dict[str, float], environ: dict[str, str], *, shared: bool
+    server: NatsServer, settings: dict[str, float], environ: dict[str, str], *, shared: bool
 ) -> AsyncIterator[Transport]:
     """Run one: with production's NATS users on a server of its own, on a root of its own on a shared one."""
     root = fresh_subject_root() if shared else DEFAULT_ROOT
     async with AsyncExitStack() as stack:
         owners = Owners(
-            await bus_of(stack, nats, "credential-manager", root),
-            await bus_of(stack, nats, "endpoint-register", root),
+            await bus_of(stack, server, "credential-manager", root),
+            await bus_of(stack, server, "endpoint-register", root),
         )
         await owners.serve()
-        pusher = await bus_of(stack, nats, "command-execution", root, permitted=False)
+        pusher = await bus_of(stack, server, "command-execution", root, permitted=False)
         environ |= {f"GROVE_MQTT_TRANSPORT_{name.upper()}": str(value) for name, value in settings.items()}
         environ |= dict.fromkeys(("GROVE_MQTT_PORT", "GROVE_MQTT_WS_PORT", "GROVE_MQTT_TLS_PORT"), "0")
-        url = nats.url_for("mqtt-transport") if root == DEFAULT_ROOT else nats.url
+        url = server.url_for("mqtt-transport") if root == DEFAULT_ROOT else server.url
         process = Process(
             "mqtt-transport",
             settings=ProcessSettings(
                 nats_url=url,
+                nats_durability="synced",
                 subject_root=root,
                 stop_deadline_s=5.0,
                 tls_cert=environ.pop("GROVE_TLS_CERT", None),
@@ -131,7 +159,7 @@ async def running_transport(
             ),
             environ=environ,
         )
-        running = Transport(process, owners, pusher)
+        running = Transport(process, owners, pusher, server.url)
         events = pusher.subjects.events_of("endpoint", "connectivity", kind="connected")
         await pusher.listen(events, ConnectedEvent, running.connected.append)
         events = pusher.subjects.events_of("endpoint", "connectivity", kind="disconnected")
@@ -150,10 +178,10 @@ async def running_transport(
 
 
 async def bus_of(
-    stack: AsyncExitStack, nats: NatsServer, service: str, root: str, *, permitted: bool = True
+    stack: AsyncExitStack, server: NatsServer, service: str, root: str, *, permitted: bool = True
 ) -> Bus:
     """Connect as a service: with its own user, or with one that may do anything."""
-    url = nats.url_for(service) if permitted and root == DEFAULT_ROOT else nats.url
+    url = server.url_for(service) if permitted and root == DEFAULT_ROOT else server.url
     bus = await Bus.connect(url=url, service=service, replica=f"{service}-1", root=root)
     stack.push_async_callback(bus.close)
     return bus

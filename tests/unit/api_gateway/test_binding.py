@@ -93,7 +93,7 @@ def test_a_plus_in_a_query_is_a_space() -> None:
         ("offset=-1", {"query.offset": "must be at least 0"}),
         ("limit", {"query.limit": "has no value"}),
         ("include=,", {"query.include": "has no value"}),
-        ("include=metadata,all", {"query.include": "must be one of filters, metadata"}),
+        ("include=metadata,all", {"query.include": "must be one of connectivity, filters, metadata"}),
         ("Limit=5", {"query.Limit": "unknown parameter; did you mean limit?"}),
         ("applications=figs", {"query.applications": "unknown parameter; did you mean applicationName?"}),
         ("correlationId=1", {"query.correlationId": "unknown parameter"}),

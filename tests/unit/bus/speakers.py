@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from libs.bus.requests import Check, always
 from libs.contracts.ecap import (
     TOKEN_REVOKED,
     TOKEN_STATUS_CHANGED,
@@ -34,6 +35,7 @@ class InMemoryBus:
         tokens: Endpoint of (application, token), or the error it is refused with.
         asked: Requests that reached an owner, by message type.
         meanwhile: Called with each request, when the answer is decided and not yet given.
+        before_sending: Called when a device's request waited for its owner, who now is there.
         release: Owners answer only while it is set.
     """
 
@@ -46,13 +48,23 @@ class InMemoryBus:
         self.release = asyncio.Event()
         self.release.set()
         self.meanwhile: Callable[[], None] = lambda: None
+        self.before_sending: Callable[[], None] = lambda: None
         self.extension_error: Exception | None = None
         self._handlers: dict[str, Callable[[Any], None]] = {}
         self._on_cut: list[Callable[[], None]] = []
 
     async def request(
-        self, subject: str, message: Request, reply_type: type[ReplyT], *, timeout_s: float = 5.0
+        self,
+        subject: str,
+        message: Request,
+        reply_type: type[ReplyT],
+        *,
+        timeout_s: float = 5.0,
+        check: Check = always,
     ) -> ReplyT:
+        if isinstance(message, ClientData):
+            self.before_sending()
+        await check()
         self.asked[type(message).__name__] += 1
         try:
             answer: object = self._answer(message)

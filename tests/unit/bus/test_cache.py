@@ -148,6 +148,37 @@ async def test_invalidate_where_forgets_what_matches_and_every_refusal(owner: Ow
     assert owner.loads == 3
 
 
+async def test_invalidate_keys_forgets_what_matches_refusals_included_and_nothing_else(owner: Owner) -> None:
+    cache = owner.cache()
+    owner.answers |= {"refused": ForbiddenError(), "kept refusal": ForbiddenError()}
+    for key in ("token", "refused", "kept refusal"):
+        await asyncio.gather(cache.get(key), return_exceptions=True)
+
+    cache.invalidate_keys(lambda key: key in {"token", "refused"})
+    for key in ("token", "refused", "kept refusal"):
+        await asyncio.gather(cache.get(key), return_exceptions=True)
+
+    assert owner.loads == 5
+
+
+@pytest.mark.parametrize(
+    ("concerned", "loads"), [pytest.param("token", 2, id="it"), pytest.param("other", 1, id="another")]
+)
+async def test_invalidate_keys_repeats_the_loads_on_their_way_that_it_concerns(
+    owner: Owner, concerned: str, loads: int
+) -> None:
+    cache = owner.cache()
+    owner.release.clear()
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(cache.get("token"))
+        await owner.read.wait()
+        cache.invalidate_keys(lambda key: key == concerned)
+        owner.release.set()
+
+    assert owner.loads == loads
+
+
 @pytest.mark.parametrize(
     ("answer", "age_s", "loads"),
     [

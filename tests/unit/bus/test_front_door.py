@@ -87,6 +87,30 @@ async def test_the_first_check_that_fails_decides(
     assert set(json.loads(answer.body)) == {"statusCode", "reasonPhrase"}
 
 
+@pytest.mark.parametrize(
+    ("holder", "status"),
+    [
+        pytest.param(ForbiddenError("suspended"), 403, id="suspended"),
+        pytest.param(UnauthorizedError(), 401, id="deleted"),
+        pytest.param("somebody else", 503, id="given to another"),
+        pytest.param("ep", 200, id="still let in"),
+    ],
+)
+async def test_what_waited_for_its_owner_is_not_said_for_who_would_not_be_let_in_any_more(
+    house: House, holder: str | GroveError, status: int
+) -> None:
+    def change() -> None:
+        house.bus.tokens["grove", "token"] = holder
+        house.bus.revoke("ep")
+
+    house.bus.before_sending = change
+
+    answer = await house.ask("kp1/grove-v1/epmx/token/get")
+
+    assert answer.status_code == status
+    assert len(house.bus.received) == (status == 200)
+
+
 async def test_a_stranger_costs_no_owner_a_question_about_tokens(house: House) -> None:
     await house.ask("kp1/other-v1/epmx/token/get")
     await house.ask("kp1/grove-v1/bcx/token/get")

@@ -249,6 +249,39 @@ async def test_a_changed_configuration_is_asked_for_again(
     assert field.bus.asked[VERSION_ASKED] == again
 
 
+@pytest.mark.parametrize(
+    ("application", "version", "asked"),
+    [
+        pytest.param("grove", None, 2, id="the application"),
+        pytest.param("grove", "grove-v1", 2, id="the version"),
+        pytest.param("grove", "grove-v2", 1, id="another version"),
+        pytest.param("forest", None, 1, id="another application"),
+    ],
+)
+async def test_a_version_that_is_being_looked_up_is_asked_for_again_only_if_it_is_concerned(
+    field: Field, application: str, version: str | None, asked: int
+) -> None:
+    field.bus.release.clear()
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(field.identity.version("grove-v1"))
+        await settle()
+        field.bus.configure(application, version)
+        field.bus.release.set()
+
+    assert field.bus.asked[VERSION_ASKED] == asked
+
+
+async def test_a_version_that_was_unknown_is_found_as_soon_as_it_is_created(field: Field) -> None:
+    with pytest.raises(NotFoundError):
+        await field.identity.version("grove-v2")
+    field.bus.versions["grove-v2"] = None
+
+    field.bus.configure("grove", "grove-v2")
+
+    assert (await field.identity.version("grove-v2")).application_name == "grove"
+
+
 async def test_memory_is_bounded_whatever_strangers_send() -> None:
     field = Field(max_entries=10)
     await field.identity.start()

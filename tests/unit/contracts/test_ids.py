@@ -59,3 +59,15 @@ def test_good_names_are_returned_as_they_are() -> None:
     assert ids.check_suffix("v1") == "v1"
     assert ids.check_metadata_key("Mac_1") == "Mac_1"
     assert ids.version_name("a-b", "v1") == "a-b-v1"
+
+
+@pytest.mark.parametrize("given", ["a", "c9k2v7", "0af7651916cd43dd-b7ad:1", "A/b=+~._", "x" * 128])
+def test_a_sane_correlation_id_is_kept(given: str) -> None:
+    assert ids.sane_correlation_id(given) == given
+
+
+@pytest.mark.parametrize(
+    "given", [None, "", " a", "-a", "a b", "a\nb", "x" * 129, "ö", '"a"', "{a}", "t\u00e9", "a\n", "\x7f"]
+)
+def test_any_other_correlation_id_is_not(given: str | None) -> None:
+    assert ids.sane_correlation_id(given) is None

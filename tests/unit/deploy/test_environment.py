@@ -48,6 +48,31 @@ def test_a_row_decides_which_addresses_and_keys_its_service_gets() -> None:
     assert "GROVE_ADMIN_KEY" not in env
 
 
+@pytest.mark.parametrize(
+    ("settings", "declared"),
+    [
+        pytest.param(LocalSettings(), "synced", id="embedded"),
+        pytest.param(LocalSettings(nats_durability="volatile-accepted"), "synced", id="embedded, whatever"),
+        pytest.param(
+            LocalSettings(nats_url="nats://bus", nats_durability="volatile-accepted"),
+            "volatile-accepted",
+            id="of others",
+        ),
+    ],
+)
+def test_a_service_is_told_what_its_nats_does(settings: LocalSettings, declared: str) -> None:
+    env = service_environment(
+        Row(name="a", needs=("nats",)),
+        0,
+        environ={"GROVE_NATS_DURABILITY": "as given to the runner"},
+        settings=settings,
+        secrets=SECRETS,
+        backbone=BACKBONE,
+    )
+
+    assert env["GROVE_NATS_DURABILITY"] == declared
+
+
 def test_only_the_first_replica_has_the_chosen_port() -> None:
     row = Row(name="a", listeners=(HTTP,))
 
@@ -62,6 +87,7 @@ def test_nats_and_the_store_learn_nothing_of_olivegrove() -> None:
 def test_every_port_of_the_table_is_among_the_settings() -> None:
     variables = [listener.variable for row in TABLE for listener in row.listeners]
 
-    assert [chosen_port(LocalSettings(), variable) for variable in variables] == [8080, 8090]
+    ports = [chosen_port(LocalSettings(), variable) for variable in variables]
+    assert ports == [8080, 8443, 1883, 8083, 8883, 8090]
     with pytest.raises(RunnerError, match="GROVE_NO_PORT"):
         chosen_port(LocalSettings(), "GROVE_NO_PORT")

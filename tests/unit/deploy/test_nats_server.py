@@ -1,9 +1,10 @@
 import json
+import secrets
 from pathlib import Path
 from typing import Any
 
 from deploy.local.nats_server import NatsPorts, NatsUser, read_ports, render_config, write_config
-from deploy.local.nats_users import nats_users, new_password, user_names
+from deploy.local.nats_users import nats_users, user_names
 from libs.contracts.access import OBSERVER
 
 USER = NatsUser(name="a", password="p", publish=("x.>",), subscribe=("y",), allow_responses=True)
@@ -69,7 +70,7 @@ def test_ports_are_those_of_this_very_process(tmp_path: Path) -> None:
 
 
 def test_every_service_and_the_observer_have_users_of_their_own() -> None:
-    passwords = {name: new_password() for name in user_names()}
+    passwords = {name: secrets.token_hex(8) for name in user_names()}
 
     users = {user.name: user for user in nats_users(passwords, root="other.v1")}
 

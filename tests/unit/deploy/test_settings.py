@@ -28,6 +28,17 @@ def test_every_problem_is_in_one_line() -> None:
     assert "\n" not in str(told.value)
 
 
+def test_a_nats_of_others_is_used_when_somebody_says_whether_it_syncs() -> None:
+    with pytest.raises(RunnerError, match=r"say synced if .* or volatile-accepted"):
+        load({"GROVE_NATS_URL": "nats://bus"})
+    with pytest.raises(RunnerError, match="GROVE_NATS_DURABILITY must be"):
+        load({"GROVE_NATS_URL": "nats://bus", "GROVE_NATS_DURABILITY": "yes"})
+
+    for said in ("synced", "volatile-accepted"):
+        settings = load({"GROVE_NATS_URL": "nats://bus", "GROVE_NATS_DURABILITY": said})
+        assert settings.nats_durability == said
+
+
 def test_replicas_are_counted_by_name() -> None:
     assert replica_counts(("endpoint-register=2", "http-transport=12")) == {
         "endpoint-register": 2,
@@ -57,8 +68,20 @@ def test_only_fixed_ports_are_looked_at_before_the_start() -> None:
     assert wanted == {
         "GROVE_STORE_PORT": ("127.0.0.1", 27017),
         "GROVE_HTTP_PORT": ("0.0.0.0", 8080),  # noqa: S104 - as above
+        "GROVE_MQTT_PORT": ("0.0.0.0", 1883),  # noqa: S104 - as above
+        "GROVE_MQTT_WS_PORT": ("0.0.0.0", 8083),  # noqa: S104 - as above
         "GROVE_API_PORT": ("0.0.0.0", 8090),  # noqa: S104 - as above
     }
+
+
+def test_ports_of_tls_are_looked_at_where_there_is_a_certificate() -> None:
+    plain, secured = LocalSettings(), LocalSettings(tls_cert="grove.pem")
+
+    added = {want.variable for want in wanted_ports(TABLE, secured)} - {
+        want.variable for want in wanted_ports(TABLE, plain)
+    }
+
+    assert added == {"GROVE_MQTT_TLS_PORT", "GROVE_HTTP_TLS_PORT"}
 
 
 def test_streams_and_store_must_fit_the_volume() -> None:

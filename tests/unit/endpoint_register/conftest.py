@@ -37,3 +37,26 @@ def new_twin(world: World) -> NewTwin:
         return endpoint
 
     return create
+
+
+@pytest.fixture
+async def grove(world: World, new_twin: NewTwin) -> World:
+    """Three trees of ``olives`` (one at ``v2``) and two of ``figs``, made in the order d b c a e."""
+    await create_version(
+        CreateVersion(application_name="olives", body=NewAppVersion(name_suffix="v2")), parts=world.parts
+    )
+    await create_application(CreateApplication(body=NewApplication(name="figs")), parts=world.parts)
+    await create_version(
+        CreateVersion(application_name="figs", body=NewAppVersion(name_suffix="v1")), parts=world.parts
+    )
+    for name, version in (
+        ("d", "olives-v1"),
+        ("b", "figs-v1"),
+        ("c", "olives-v2"),
+        ("a", "olives-v1"),
+        ("e", "figs-v1"),
+    ):
+        body = NewEndpoint(app_version=AppVersionRef(version), endpoint_id=name, metadata={f"key_{name}": 1})
+        await create_endpoint(CreateEndpoint(body=body), parts=world.parts)
+        world.clock.pass_s(1)
+    return world

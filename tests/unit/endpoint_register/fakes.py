@@ -16,12 +16,13 @@ from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.messages import Event
 from libs.contracts.subjects import EventType
 from services.endpoint_register.domain.application import Application, Place
-from services.endpoint_register.domain.configuration import EPMX, Configuration
+from services.endpoint_register.domain.configuration import EPMX, Configuration, ConfigurationChange
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.domain.listing import Listed, Range
 from services.endpoint_register.domain.whitelist import Whitelist, whitelist_of
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.changing import EndpointChanges
+from tests.unit.endpoint_register.presence_fakes import InMemoryConnectivityRepository, InMemoryRunRepository
 
 Hook = Callable[[], Awaitable[None]]
 
@@ -166,6 +167,7 @@ class InMemoryEndpointListing:
         self.lines: dict[EndpointId, Listed] = {}
         self.failure: GroveError | None = None
         self.before_put: Hook = nothing
+        self.read = 0
 
     async def put(self, line: Listed) -> str:
         await self.before_put()
@@ -181,8 +183,17 @@ class InMemoryEndpointListing:
         if line is not None and line.incarnation == incarnation:
             del self.lines[endpoint_id]
 
-    async def page(self, part: Range, *, offset: int, limit: int) -> list[Listed]:
-        return self._within(part)[offset : offset + limit]
+    async def page(self, part: Range, *, offset: int = 0, limit: int, after: str = "") -> list[Listed]:
+        lines = self._within(part)
+        if after:
+            lines = [
+                line
+                for line in lines
+                if (line.keys[part.key] < after if part.descending else line.keys[part.key] > after)
+            ]
+        page = lines[offset : offset + limit]
+        self.read += len(page)
+        return page
 
     async def count(self, part: Range) -> int:
         return len(self._within(part))
@@ -195,11 +206,15 @@ class InMemoryEndpointListing:
 class InMemoryApplicationRepository:
     """``lost_answers`` of the next compare-and-sets are carried out and reported as lost races."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: ManualClock) -> None:
+        self._clock = clock
         self.kept: dict[ApplicationName, Application] = {}
+        self.untold_since: dict[ApplicationName, datetime] = {}
         self.lost_answers = 0
 
     async def add(self, application: Application) -> bool:
+        if application.name not in self.kept:
+            self.untold_since[application.name] = self._clock.now()
         return self.kept.setdefault(application.name, application).attempt == application.attempt
 
     async def find(self, name: ApplicationName) -> Application | None:
@@ -217,6 +232,7 @@ class InMemoryApplicationRepository:
         if kept is None or (kept.revision, kept.attempt) != (before.revision, before.attempt):
             return False
         self.kept[before.name] = after
+        self.untold_since[before.name] = self._clock.now()
         self.lost_answers -= 1
         return self.lost_answers < 0
 
@@ -224,6 +240,15 @@ class InMemoryApplicationRepository:
         kept = self.kept.get(application.name)
         if kept is not None and kept.attempt == application.attempt:
             del self.kept[application.name]
+            self.untold_since.pop(application.name, None)
+
+    async def untold(self, *, before: datetime) -> list[Application]:
+        return [self.kept[name] for name, since in self.untold_since.items() if since < before]
+
+    async def forget_told(self, application: Application) -> None:
+        kept = self.kept.get(application.name)
+        if kept is not None and (kept.revision, kept.attempt) == (application.revision, application.attempt):
+            self.untold_since.pop(application.name, None)
 
     async def unfinished(self, *, before: datetime) -> list[Application]:
         return [
@@ -234,18 +259,21 @@ class InMemoryApplicationRepository:
 
 
 class InMemoryConfigurationRepository:
-    def __init__(self) -> None:
+    def __init__(self, *, clock: ManualClock) -> None:
+        self._clock = clock
         self.kept: dict[tuple[str, str, str | None], Configuration] = {}
+        self.changes: dict[tuple[str, str, str | None], tuple[datetime, ConfigurationChange]] = {}
 
-    async def put(
-        self,
-        configuration: Configuration,
-        *,
-        service: str,
-        application: ApplicationName,
-        version: AppVersionName | None,
-    ) -> None:
-        self.kept[service, application, version] = configuration
+    async def put(self, configuration: Configuration, change: ConfigurationChange) -> None:
+        place = (change.service, change.application, change.version)
+        self.kept[place] = configuration
+        self.changes[place] = (self._clock.now(), change)
+
+    async def untold(self, *, before: datetime) -> list[ConfigurationChange]:
+        return [change for since, change in self.changes.values() if since < before]
+
+    async def forget_told(self, change: ConfigurationChange) -> None:
+        self.changes = {place: kept for place, kept in self.changes.items() if kept[1] != change}
 
     async def find(
         self, *, service: str, application: ApplicationName, version: AppVersionName | None
@@ -263,6 +291,7 @@ class InMemoryConfigurationRepository:
             for place, kept in self.kept.items()
             if place[1] != application or version not in {None, place[2]}
         }
+        self.changes = {place: change for place, change in self.changes.items() if place in self.kept}
 
 
 @dataclass
@@ -273,24 +302,30 @@ class InMemoryCredentials:
     """
 
     tokens: dict[tuple[str, str], str] = field(default_factory=dict)
+    incarnations: dict[tuple[str, str], str] = field(default_factory=dict)
+    before_delete: Hook = nothing
     refusal: GroveError | None = None
     lost_answer: GroveError | None = None
     stuck: set[str] = field(default_factory=set)
 
-    async def store_token(self, token: str, *, endpoint_id: EndpointId, application: ApplicationName) -> None:
+    async def store_token(self, token: str, *, endpoint: Endpoint) -> None:
         if self.refusal is not None:
             raise self.refusal
-        if self.tokens.setdefault((application, token), endpoint_id) != endpoint_id:
+        key = (endpoint.application, token)
+        if self.incarnations.setdefault(key, endpoint.incarnation) != endpoint.incarnation:
             raise ConflictError("the token is taken")
+        self.tokens[key] = endpoint.id
         if self.lost_answer is not None:
             raise self.lost_answer
 
-    async def delete_tokens(self, endpoint_id: EndpointId) -> None:
+    async def delete_tokens(self, endpoint: Endpoint) -> None:
+        await self.before_delete()
         if self.refusal is not None and self.refusal.status_code >= 500:
             raise self.refusal
-        if endpoint_id in self.stuck:
+        if endpoint.id in self.stuck:
             raise UnavailableError("away")
-        self.tokens = {key: holder for key, holder in self.tokens.items() if holder != endpoint_id}
+        for key in [key for key, holder in self.incarnations.items() if holder == endpoint.incarnation]:
+            del self.tokens[key], self.incarnations[key]
 
 
 @dataclass
@@ -349,14 +384,16 @@ class World:
     clock: ManualClock = field(default_factory=ManualClock)
     entropy: CountingEntropy = field(default_factory=CountingEntropy)
     listing: InMemoryEndpointListing = field(default_factory=InMemoryEndpointListing)
-    applications: InMemoryApplicationRepository = field(default_factory=InMemoryApplicationRepository)
-    configurations: InMemoryConfigurationRepository = field(default_factory=InMemoryConfigurationRepository)
+    connectivity: InMemoryConnectivityRepository = field(default_factory=InMemoryConnectivityRepository)
+    runs: InMemoryRunRepository = field(default_factory=InMemoryRunRepository)
     credentials: InMemoryCredentials = field(default_factory=InMemoryCredentials)
     events: RecordingPublisher = field(default_factory=RecordingPublisher)
     announcing: OfferBox = field(default_factory=OfferBox)
 
     def __post_init__(self) -> None:
         self.endpoints = InMemoryEndpointRepository(clock=self.clock)
+        self.applications = InMemoryApplicationRepository(clock=self.clock)
+        self.configurations = InMemoryConfigurationRepository(clock=self.clock)
         self.whitelists = DirectWhitelists(self.configurations)
         self.parts = self.replica()
 
@@ -371,6 +408,8 @@ class World:
         return Parts(
             endpoints=self.endpoints,
             listing=self.listing,
+            connectivity=self.connectivity,
+            runs=self.runs,
             applications=self.applications,
             configurations=self.configurations,
             credentials=self.credentials,
@@ -380,6 +419,7 @@ class World:
             announcing=self.announcing,
             clock=self.clock,
             entropy=self.entropy,
+            active_for=timedelta(minutes=10),
         )
 
     def metadata_of(self, endpoint_id: str) -> Mapping[str, object]:

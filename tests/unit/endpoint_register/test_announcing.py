@@ -7,14 +7,21 @@ from dataclasses import replace
 import pytest
 
 from libs.contracts.applications import CreateVersion, NewAppVersion
-from libs.contracts.endpoints import AppVersionRef, PutEndpointVersion, PutMetadataKey
+from libs.contracts.endpoints import AppVersionRef, DeleteEndpoint, PutEndpointVersion, PutMetadataKey
 from libs.contracts.errors import UnavailableError
 from libs.contracts.ids import EndpointId
+from services.endpoint_register.domain.endpoint import (
+    OF_A_NEWER_RELEASE,
+    Endpoint,
+    EndpointState,
+    OutboxEntry,
+)
 from services.endpoint_register.domain.listing import Order, range_of
 from services.endpoint_register.usecases import announcing
 from services.endpoint_register.usecases.announcing import Announcer
 from services.endpoint_register.usecases.endpoints import put_endpoint_version
 from services.endpoint_register.usecases.metadata import put_metadata_key
+from services.endpoint_register.usecases.removing import delete_endpoint
 from services.endpoint_register.usecases.sweeping import Pace, Sweeper
 from services.endpoint_register.usecases.versions import create_version
 from tests.unit.endpoint_register.conftest import NewTwin
@@ -143,3 +150,41 @@ async def test_a_move_whose_mover_died_is_seen_in_lists(
 
     moved = world.endpoints.kept[twin.id].version
     assert await world.listing.count(range_of(Order.CREATED, descending=False, version=moved)) == 1
+
+
+def with_news(world: World, twin: Endpoint) -> None:
+    """Let a newer release leave an event that this one does not know."""
+    kept = world.endpoints.kept[twin.id]
+    entry = OutboxEntry(kept.seq + 1, OF_A_NEWER_RELEASE, b"")
+    world.endpoints.kept[twin.id] = replace(kept, seq=entry.seq, outbox=(*kept.outbox, entry))
+
+
+async def test_an_event_of_a_newer_release_waits_and_so_does_what_came_after_it(
+    world: World, new_twin: NewTwin, announcer: Announcer
+) -> None:
+    twin = await new_twin()
+    with_news(world, twin)
+    await change(world, twin.id, 1)
+    world.clock.pass_s(6)
+
+    for _ in range(2):
+        await Sweeper(replace(world.parts, announcing=announcer), pace=PACE).sweep()
+        await announcer.stop()
+
+    assert world.events.names() == ["registered"]
+    assert [entry.seq for entry in world.endpoints.kept[twin.id].outbox] == [2, 3]
+    assert twin.id in world.endpoints.due
+
+
+async def test_a_removal_is_left_to_the_newer_release_that_has_something_to_tell(
+    world: World, new_twin: NewTwin
+) -> None:
+    twin = await new_twin()
+    with_news(world, twin)
+
+    with pytest.raises(UnavailableError):
+        await delete_endpoint(DeleteEndpoint(endpoint_id=twin.id), parts=world.parts)
+
+    assert world.events.names() == ["registered"]
+    assert world.endpoints.kept[twin.id].state is EndpointState.DELETING
+    assert twin.id in world.endpoints.due

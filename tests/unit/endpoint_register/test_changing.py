@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from libs.bus import KeyedQueue
 from libs.contracts.endpoints import PutMetadata, PutMetadataKey
 from libs.contracts.errors import (
     ConflictError,
@@ -16,9 +17,10 @@ from libs.contracts.errors import (
 from libs.contracts.lifecycle import MetadataUpdatedEvent
 from libs.contracts.payload import encode_json
 from services.endpoint_register.domain.endpoint import MAX_OUTBOX, Endpoint
+from services.endpoint_register.usecases.changing import EndpointChanges
 from services.endpoint_register.usecases.metadata import put_metadata, put_metadata_key
 from tests.unit.endpoint_register.conftest import NewTwin
-from tests.unit.endpoint_register.fakes import World
+from tests.unit.endpoint_register.fakes import InMemoryEndpointRepository, ManualClock, World
 
 
 def put(endpoint: Endpoint, key: str, value: object, *, if_match: str | None = None) -> PutMetadataKey:
@@ -153,3 +155,36 @@ async def test_metadata_do_not_change_while_too_many_events_wait(world: World, n
 async def test_an_endpoint_that_is_not_there_is_not_found(world: World) -> None:
     with pytest.raises(NotFoundError):
         await put_metadata(PutMetadata(endpoint_id="nobody", payload=b"{}"), parts=world.parts)
+
+
+class SlowAndLate(InMemoryEndpointRepository):
+    """Each compare-and-set takes its time, and somebody else was faster."""
+
+    def __init__(self, *, clock: ManualClock) -> None:
+        super().__init__(clock=clock)
+        self.tried = 0
+
+    async def replace(self, before: Endpoint, after: Endpoint) -> bool:
+        self.tried += 1
+        await asyncio.sleep(0.03)
+        return False
+
+
+async def test_a_change_is_given_up_while_somebody_still_waits_for_it(
+    world: World, new_twin: NewTwin
+) -> None:
+    twin = await new_twin()
+    endpoints = SlowAndLate(clock=world.clock)
+    endpoints.kept = world.endpoints.kept
+    changing = EndpointChanges(
+        endpoints=endpoints,
+        turns=KeyedQueue[str](),
+        announcing=world.announcing,
+        entropy=world.entropy,
+        settle_s=0.1,
+    )
+
+    with pytest.raises(ConflictError):
+        await put_metadata_key(put(twin, "n", 1), parts=replace(world.parts, changing=changing))
+
+    assert 1 <= endpoints.tried <= 4

@@ -12,6 +12,7 @@ from libs.contracts.errors import (
 )
 from libs.contracts.esp import ClientData
 from libs.contracts.ids import ApplicationName, AppVersionName
+from services.endpoint_register.domain.configuration import ConfigurationChange
 from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.usecases.devices import answer
 from tests.unit.endpoint_register.conftest import NewTwin
@@ -32,9 +33,12 @@ def request(twin: Endpoint, resource: str, payload: bytes = b"", *, version: str
 async def limit(world: World, keys: dict[str, Any]) -> None:
     await world.configurations.put(
         {"metadata-keys": keys},
-        service="epmx",
-        application=ApplicationName("olives"),
-        version=AppVersionName("olives-v1"),
+        ConfigurationChange(
+            service="epmx",
+            application=ApplicationName("olives"),
+            version=AppVersionName("olives-v1"),
+            attempt="a",
+        ),
     )
 
 

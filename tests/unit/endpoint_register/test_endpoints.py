@@ -1,27 +1,23 @@
-"""Reading, listing and moving endpoints; limits of API keys."""
+"""Reading and moving endpoints; limits of API keys."""
 
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
 from libs.contracts.applications import (
-    CreateApplication,
     CreateVersion,
     DeleteVersion,
-    NewApplication,
     NewAppVersion,
 )
 from libs.contracts.endpoints import (
     ApplicationMetadataKeys,
     AppVersionRef,
-    CreateEndpoint,
     DeleteMetadataKey,
     GetEndpoint,
     GetMetadata,
     GetMetadataKey,
     ListEndpoints,
     ListMetadataKeys,
-    NewEndpoint,
     PatchMetadata,
     PutEndpointVersion,
     PutMetadata,
@@ -34,123 +30,15 @@ from libs.contracts.errors import (
     NotFoundError,
     UnprocessableError,
 )
+from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.lifecycle import AppVersionUpdatedEvent
 from services.endpoint_register.domain.endpoint import Endpoint
-from services.endpoint_register.usecases import endpoints, metadata
-from services.endpoint_register.usecases.applications import create_application
+from services.endpoint_register.usecases import endpoints, listing, metadata
 from services.endpoint_register.usecases.versions import create_version, delete_version
 from tests.unit.endpoint_register.conftest import NewTwin
 from tests.unit.endpoint_register.fakes import World
 
 FIGS_ONLY = ("figs",)
-
-
-@pytest.fixture
-async def grove(world: World, new_twin: NewTwin) -> World:
-    """Three trees of ``olives`` (one at ``v2``) and two of ``figs``, made in the order d b c a e."""
-    await create_version(
-        CreateVersion(application_name="olives", body=NewAppVersion(name_suffix="v2")), parts=world.parts
-    )
-    await create_application(CreateApplication(body=NewApplication(name="figs")), parts=world.parts)
-    await create_version(
-        CreateVersion(application_name="figs", body=NewAppVersion(name_suffix="v1")), parts=world.parts
-    )
-    for name, version in (
-        ("d", "olives-v1"),
-        ("b", "figs-v1"),
-        ("c", "olives-v2"),
-        ("a", "olives-v1"),
-        ("e", "figs-v1"),
-    ):
-        body = NewEndpoint(app_version=AppVersionRef(version), endpoint_id=name, metadata={f"key_{name}": 1})
-        await endpoints.create_endpoint(CreateEndpoint(body=body), parts=world.parts)
-        world.clock.pass_s(1)
-    return world
-
-
-@pytest.mark.parametrize(
-    ("query", "names", "total"),
-    [
-        pytest.param({}, "dbcae", 5, id="all, oldest first"),
-        pytest.param({"sort": "endpointId"}, "abcde", 5, id="by id"),
-        pytest.param({"sort": "-endpointId"}, "edcba", 5, id="by id, descending"),
-        pytest.param({"sort": "-createdDate"}, "eacbd", 5, id="newest first"),
-        pytest.param({"sort": "appVersion"}, "beadc", 5, id="by version"),
-        pytest.param({"offset": 1, "limit": 2, "sort": "endpointId"}, "bc", 5, id="a page"),
-        pytest.param({"offset": 9}, "", 5, id="beyond the end"),
-        pytest.param({"application_name": "olives"}, "dca", 3, id="of an application"),
-        pytest.param({"application_name": "olives", "sort": "appVersion"}, "adc", 3, id="of it, by version"),
-        pytest.param(
-            {"application_version_name": "olives-v1", "sort": "-endpointId"}, "da", 2, id="at a version"
-        ),
-        pytest.param({"application_version_name": "figs-v1"}, "be", 2, id="at a version, oldest first"),
-        pytest.param({"application_name": "gone"}, "", 0, id="of an application that is not there"),
-        pytest.param({"endpoint_id": ("a", "x", "b", "a")}, "ba", 2, id="by name"),
-        pytest.param(
-            {"endpoint_id": ("a", "b"), "application_name": "figs"}, "b", 1, id="by name in application"
-        ),
-        pytest.param(
-            {"endpoint_id": ("a", "b", "d"), "sort": "-endpointId", "limit": 1, "offset": 1},
-            "b",
-            3,
-            id="a named page",
-        ),
-        pytest.param({"applications": FIGS_ONLY}, "be", 2, id="a limited key"),
-        pytest.param(
-            {"applications": ("figs", "olives"), "sort": "-endpointId"}, "edcba", 5, id="two limits"
-        ),
-        pytest.param(
-            {"applications": ("figs", "olives"), "offset": 1, "limit": 3}, "bca", 5, id="two limits, page"
-        ),
-        pytest.param({"applications": ("figs", "gone")}, "be", 2, id="a limit that is gone"),
-        pytest.param(
-            {"applications": FIGS_ONLY, "endpoint_id": ("a", "b")}, "b", 1, id="a limited key by name"
-        ),
-    ],
-)
-async def test_a_list_holds_what_is_asked_for_in_order(
-    grove: World, query: dict[str, Any], names: str, total: int
-) -> None:
-    found, counted = await endpoints.list_endpoints(ListEndpoints(**query), parts=grove.parts)
-
-    assert "".join(endpoint.id for endpoint in found) == names
-    assert counted == total
-
-
-@pytest.mark.parametrize(
-    ("query", "error"),
-    [
-        pytest.param({"limit": 1001}, BadRequestError, id="limit"),
-        pytest.param({"offset": -1}, BadRequestError, id="offset"),
-        pytest.param({"sort": "name"}, BadRequestError, id="sort"),
-        pytest.param({"endpoint_id": ("x",) * 1001}, BadRequestError, id="many names"),
-        pytest.param(
-            {"application_name": "figs", "application_version_name": "olives-v1"},
-            BadRequestError,
-            id="contradiction",
-        ),
-        pytest.param({"applications": FIGS_ONLY, "application_name": "olives"}, ForbiddenError, id="limits"),
-        pytest.param(
-            {"applications": FIGS_ONLY, "application_version_name": "olives-v1"},
-            ForbiddenError,
-            id="limits, version",
-        ),
-    ],
-)
-async def test_a_list_that_cannot_be_is_refused(
-    grove: World, query: dict[str, Any], error: type[GroveError]
-) -> None:
-    with pytest.raises(error):
-        await endpoints.list_endpoints(ListEndpoints(**query), parts=grove.parts)
-
-
-async def test_a_ghost_in_the_listing_is_shown_once_at_most(grove: World) -> None:
-    del grove.endpoints.kept[next(iter(grove.listing.lines))]
-
-    first, _ = await endpoints.list_endpoints(ListEndpoints(), parts=grove.parts)
-    again, counted = await endpoints.list_endpoints(ListEndpoints(), parts=grove.parts)
-
-    assert len(first) == len(again) == counted == 4
 
 
 async def test_metadata_are_there_only_when_included(grove: World) -> None:
@@ -170,10 +58,35 @@ async def test_an_endpoint_moves_within_its_application(grove: World) -> None:
     event = moved.outbox[-1].event()
     assert isinstance(event, AppVersionUpdatedEvent)
     assert (event.previous_app_version_name, event.app_version_name) == ("olives-v1", "olives-v2")
-    found, _ = await endpoints.list_endpoints(
+    found, _ = await listing.list_endpoints(
         ListEndpoints(application_version_name="olives-v2", sort="endpointId"), parts=grove.parts
     )
     assert [endpoint.id for endpoint in found] == ["a", "c"]
+
+
+async def test_an_endpoint_that_took_the_id_meanwhile_is_not_moved_into_another_application(
+    grove: World,
+) -> None:
+    meant = grove.endpoints.kept[EndpointId("a")]
+
+    def begin_again(_: Endpoint) -> None:
+        grove.endpoints.before_replace = lambda _endpoint: None
+        other = replace(
+            meant,
+            application=ApplicationName("figs"),
+            version=AppVersionName("figs-v1"),
+            incarnation="another",
+        )
+        grove.endpoints.kept[meant.id] = other
+
+    grove.endpoints.before_replace = begin_again
+
+    with pytest.raises(NotFoundError):
+        await endpoints.put_endpoint_version(
+            PutEndpointVersion(endpoint_id="a", body=AppVersionRef("olives-v2")), parts=grove.parts
+        )
+
+    assert grove.endpoints.kept[meant.id].version == "figs-v1"
 
 
 async def test_moving_to_where_it_is_changes_nothing(grove: World) -> None:

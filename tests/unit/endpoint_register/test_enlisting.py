@@ -12,8 +12,9 @@ from libs.contracts.ids import ApplicationName, AppVersionName
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.domain.listing import listed
 from services.endpoint_register.usecases.applications import create_application
-from services.endpoint_register.usecases.endpoints import create_endpoint, list_endpoints
+from services.endpoint_register.usecases.endpoints import create_endpoint
 from services.endpoint_register.usecases.enlisting import enlist
+from services.endpoint_register.usecases.listing import list_endpoints
 from services.endpoint_register.usecases.versions import create_version
 from tests.unit.endpoint_register.conftest import NewTwin
 from tests.unit.endpoint_register.fakes import START, World

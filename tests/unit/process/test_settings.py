@@ -162,3 +162,13 @@ def test_what_only_some_services_need_is_missed_when_it_is_asked_for(name: str) 
 
     environ = {"GROVE_NATS_URL": "nats://bus", f"GROVE_{name.upper()}": "there"}
     assert getattr(load_settings(ProcessSettings, environ), name) == "there"
+
+
+def test_a_service_on_the_bus_misses_a_word_about_its_durability() -> None:
+    undeclared = load_settings(ProcessSettings, {"GROVE_NATS_URL": "nats://bus"})
+
+    with pytest.raises(SettingsError, match=r"^GROVE_NATS_DURABILITY is not set, .* say synced if"):
+        _ = undeclared.allow_volatile_nats
+    for said, volatile in (("synced", False), ("volatile-accepted", True)):
+        environ = {"GROVE_NATS_URL": "nats://bus", "GROVE_NATS_DURABILITY": said}
+        assert load_settings(ProcessSettings, environ).allow_volatile_nats is volatile

@@ -1,0 +1,84 @@
+"""Whose token is this: what transports are told."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from libs.contracts.errors import (
+    ForbiddenError,
+    UnauthorizedError,
+)
+from libs.contracts.tokens import TokenStatus
+from services.credential_manager.ports import Parts
+from tests.support.credential_manager import APPLICATION, ENDPOINT, Fakes
+from tests.unit.credential_manager.token_calls import (
+    GRAPES,
+    create,
+    move,
+    validate,
+)
+
+# --- validating -----------------------------------------------------------------------------------
+
+
+async def test_the_first_use_makes_a_token_active_and_the_second_writes_nothing(
+    fakes: Fakes, parts: Parts
+) -> None:
+    _, value = await create(parts)
+
+    first = await validate(parts, value)
+    second = await validate(parts, value)
+
+    assert (first.status, first.endpoint_id) == (TokenStatus.ACTIVE, ENDPOINT)
+    assert second == first
+
+
+async def test_the_first_use_is_answered_although_nothing_can_be_told(fakes: Fakes, parts: Parts) -> None:
+    _, value = await create(parts)
+    fakes.events.away = True
+
+    assert (await validate(parts, value)).status is TokenStatus.ACTIVE
+
+
+async def test_concurrent_first_uses_agree(fakes: Fakes, parts: Parts) -> None:
+    _, value = await create(parts)
+
+    answers = await asyncio.gather(*(validate(parts, value) for _ in range(50)))
+
+    assert {answer.revision for answer in answers} == {answers[0].revision}
+
+
+async def test_a_token_is_known_only_in_its_application(fakes: Fakes, parts: Parts) -> None:
+    _, value = await create(parts)
+
+    for application, token in ((GRAPES, value), (APPLICATION, "other"), (APPLICATION, "a/b"), ("", "")):
+        with pytest.raises(UnauthorizedError) as refused:
+            await validate(parts, token, application)
+        assert value not in refused.value.reason_phrase
+
+
+@pytest.mark.parametrize("status", [TokenStatus.SUSPENDED, TokenStatus.REVOKED], ids=["suspended", "revoked"])
+async def test_a_refused_token_says_why(status: TokenStatus, fakes: Fakes, parts: Parts) -> None:
+    token, value = await create(parts)
+    await validate(parts, value)
+    await move(parts, token, status)
+
+    with pytest.raises(ForbiddenError, match=status.value.lower()):
+        await validate(parts, value)
+
+
+async def test_a_suspension_that_overtakes_the_first_use_wins(fakes: Fakes, parts: Parts) -> None:
+    token, value = await create(parts)
+
+    def revoke_meanwhile() -> None:
+        fakes.tokens.before_replacing = lambda: None
+        current = fakes.tokens.records[token.id]
+        fakes.tokens.records[token.id] = replace(
+            current, status=TokenStatus.REVOKED, revision=current.revision + 1, attempt="somebody else"
+        )
+
+    fakes.tokens.before_replacing = revoke_meanwhile
+
+    with pytest.raises(ForbiddenError, match="revoked"):
+        await validate(parts, value)
