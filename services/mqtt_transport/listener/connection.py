@@ -34,8 +34,8 @@ QUIET_BYTES: Final = 1024 * 1024
 MAX_UNSENT_BYTES: Final = 4 * 1024 * 1024
 """Unread output above which the client is cut off."""
 
-_MESSAGE_OVERHEAD_BYTES: Final = 1024
-"""What answering a message takes beside its own bytes: a task and its frames."""
+_MESSAGE_OVERHEAD_BYTES: Final = 4096
+"""What answering a message takes beside its own bytes: a task, its frames, its place in line. Measured."""
 _LONGEST_ADMISSION_S: Final = 8.0
 """A CONNECT that would wait longer is told to come back: clients give up after about 10 s."""
 _MAX_BOUND_FILTERS: Final = 1_000
