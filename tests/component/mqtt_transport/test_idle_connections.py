@@ -63,6 +63,7 @@ async def child_transport(nats: NatsServer, directory: Path) -> AsyncIterator[Ch
         **{name: ours[name] for name in ("PATH", "HOME") if name in ours},
         **dict.fromkeys(ports, "0"),
         "GROVE_NATS_URL": nats.url_for("mqtt-transport"),
+        "GROVE_NATS_DURABILITY": "synced",
         "GROVE_PORT_FILE": str(port_file),
         "GROVE_LOG_LEVEL": "warning",
         "GROVE_MQTT_TRANSPORT_CONNECTS_PER_S": "20000",  # the figure is about us, not about the pace
