@@ -1,6 +1,7 @@
 """What connections weigh, idle and flooding: the transport in a process of its own, asked of the system."""
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -63,6 +64,7 @@ async def child_transport(nats: NatsServer, directory: Path) -> AsyncIterator[Ch
         **{name: ours[name] for name in ("PATH", "HOME") if name in ours},
         **dict.fromkeys(ports, "0"),
         "GROVE_NATS_URL": nats.url_for("mqtt-transport"),
+        "GROVE_NATS_DURABILITY": "synced",
         "GROVE_PORT_FILE": str(port_file),
         "GROVE_LOG_LEVEL": "warning",
         "GROVE_MQTT_TRANSPORT_CONNECTS_PER_S": "20000",  # the figure is about us, not about the pace
@@ -85,7 +87,8 @@ async def child_transport(nats: NatsServer, directory: Path) -> AsyncIterator[Ch
             await eventually(serving, what="the transport serves", deadline_s=20)
             yield Child(process, owners, json.loads(port_file.read_bytes())["ports"]["mqtt"])
         finally:
-            process.terminate()
+            with contextlib.suppress(ProcessLookupError):  # it could not start, and has said why
+                process.terminate()
             await asyncio.wait_for(process.wait(), 15)
 
 
