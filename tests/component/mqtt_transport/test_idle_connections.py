@@ -1,6 +1,7 @@
 """What connections weigh, idle and flooding: the transport in a process of its own, asked of the system."""
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -86,7 +87,8 @@ async def child_transport(nats: NatsServer, directory: Path) -> AsyncIterator[Ch
             await eventually(serving, what="the transport serves", deadline_s=20)
             yield Child(process, owners, json.loads(port_file.read_bytes())["ports"]["mqtt"])
         finally:
-            process.terminate()
+            with contextlib.suppress(ProcessLookupError):  # it could not start, and has said why
+                process.terminate()
             await asyncio.wait_for(process.wait(), 15)
 
 
