@@ -17,6 +17,7 @@ from libs.process.http_connections import BoundedServer
 from services.mqtt_transport import metrics
 from services.mqtt_transport.bus_api import BusConfirmations, BusConnectivity, serve
 from services.mqtt_transport.domain.bindings import Bindings
+from services.mqtt_transport.listener.connection import MAX_UNSENT_BYTES
 from services.mqtt_transport.listener.connections import Connections
 from services.mqtt_transport.listener.intake import Intake
 from services.mqtt_transport.listener.parts import Parts
@@ -75,6 +76,7 @@ async def build(process: Process) -> None:
             connect_s=settings.connect_s,
             max_session_expiry_s=int(settings.session_expiry_s),
             early_bytes=_EARLY_BYTES,
+            max_queued_bytes=2 * MAX_UNSENT_BYTES,  # whoever lets half of it lie is cut off
         ),
         intake=Intake(settings.held_bytes),
         pace=Pace(per_s=settings.connects_per_s, burst=settings.connects_per_s),

@@ -27,7 +27,9 @@ class Settings:
         doc="Device MQTT in TLS, open when GROVE_TLS_CERT is set; 0 takes any free port.",
     )
     max_connections: int = setting(
-        12_000, minimum=1, doc="More are closed at once; an idle one costs 4 KiB, 7 once used, and an open file."
+        12_000,
+        minimum=1,
+        doc="More are closed at once; an idle one costs 4 KiB, 7 once used, and an open file.",
     )
     connects_per_s: int = setting(
         2_000, minimum=1, doc="CONNECTs accepted; a fleet that comes back finds the bus at work, not overrun."

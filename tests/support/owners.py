@@ -79,7 +79,6 @@ class Owners:
 
     async def serve(self) -> None:
         register, credentials = self._register, self._credentials
-        await register.ensure_stream(events_stream(register.subjects))
         subject = REPORT_SEEN.subject(register.subjects)
         await register.serve(subject, SeenReport, self._note_seen, queue="endpoint-register")
         subject = REPORT_ALIVE.subject(register.subjects)
@@ -91,6 +90,10 @@ class Owners:
         await credentials.serve(
             subject, EndpointTokenValidationRequest, self._validate, queue="credential-manager"
         )
+
+    async def keep_events(self) -> None:
+        """Keep what transports announce, as endpoint-register does."""
+        await self._register.ensure_stream(events_stream(self._register.subjects))
 
     async def leave(self) -> None:
         """Stop serving ``epmx`` and versions, as a service that is stopped."""

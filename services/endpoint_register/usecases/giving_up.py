@@ -27,6 +27,7 @@ from services.endpoint_register.domain.connectivity import Connectivity, Run, Ru
 from services.endpoint_register.ports import Parts
 
 _PUBLISH_S: Final = 10.0
+_LATE_S: Final = 1.0
 _TOUCH_EVERY_S: Final = 1.0
 _TOGETHER: Final = 128
 _ROUNDS: Final = 3
@@ -86,7 +87,7 @@ class SilenceWatch:
             GroveError: The store is away, or nobody could be told; it is done later.
         """
         gap_s = self._now() - self._looked_at
-        if gap_s > self._patience.silent_after_s * _SHORT_OF_SILENCE:
+        if gap_s > max(_LATE_S, self._patience.silent_after_s * _SHORT_OF_SILENCE):
             self.forget()
             _log.warning("presence.watch_interrupted", reason="it paused", gap_s=round(gap_s, 1))
         runs = await self._parts.runs.all()

@@ -34,8 +34,8 @@ QUIET_BYTES: Final = 1024 * 1024
 MAX_UNSENT_BYTES: Final = 4 * 1024 * 1024
 """Unread output above which the client is cut off."""
 
-_MESSAGE_OVERHEAD_BYTES: Final = 1024
-"""What answering a message takes beside its own bytes: a task and its frames."""
+_MESSAGE_OVERHEAD_BYTES: Final = 4096
+"""What answering a message takes beside its own bytes: a task, its frames, its place in line. Measured."""
 _LONGEST_ADMISSION_S: Final = 8.0
 """A CONNECT that would wait longer is told to come back: clients give up after about 10 s."""
 _MAX_BOUND_FILTERS: Final = 1_000
@@ -55,13 +55,13 @@ class Connection:
         "_in_flight",
         "_linger_timer",
         "_loop",
-        "_partial",
         "_parts",
         "_reading",
         "_repeat_timer",
         "_said_goodbye",
         "_session",
         "_settled",
+        "_waiting",
         "_wire",
         "number",
     )
@@ -75,7 +75,7 @@ class Connection:
         self._session = Session(parts.limits, now=time.monotonic())
         self._reading = Reading(wire, self._session, self._timed_out)
         self._in_flight = 0
-        self._partial = 0
+        self._waiting = 0
         self._closed = False
         self._dirty = False
         self._settled: asyncio.Future[None] | None = None
@@ -98,12 +98,13 @@ class Connection:
         self._session.receive_data(data, now=time.monotonic())
         self._advance()
 
-    def weigh_partial(self) -> None:
-        """Tell the budget how much of an unfinished packet is here."""
-        partial = self._session.buffered_bytes + self._wire.unread_bytes
-        if partial != self._partial and not self._closed:
-            self._partial = partial
-            self._parts.intake.hold_partial(self, partial)
+    def weigh_waiting(self) -> None:
+        """Tell the budget how much waits for this client: unfinished packets, unacknowledged answers."""
+        session = self._session
+        waiting = session.buffered_bytes + session.outgoing_bytes + self._wire.unread_bytes
+        if waiting != self._waiting and not self._closed:
+            self._waiting = waiting
+            self._parts.intake.hold_waiting(self, waiting)
 
     def wire_closed(self) -> None:
         """Forget the client: nothing reaches it any more."""
@@ -134,8 +135,8 @@ class Connection:
             self._reading.resume(Pause.BUDGET)
 
     def cut_off(self) -> None:
-        """End a client whose unfinished packet is in the way of others."""
-        self._partial = 0
+        """End a client that keeps too much waiting for it."""
+        self._waiting = 0
         self.end(ReasonCode.QUOTA_EXCEEDED)
 
     # --- the use cases --------------------------------------------------------------------------
@@ -376,7 +377,7 @@ class Connection:
             self._reading.pause(Pause.WINDOW)
         else:
             self._reading.resume(Pause.WINDOW)
-        self.weigh_partial()
+        self.weigh_waiting()
 
     def _timed_out(self) -> None:
         if not self._closed:

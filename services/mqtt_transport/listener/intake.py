@@ -1,8 +1,9 @@
 """Memory is bounded in bytes: one budget for all connections; above it no socket is read (delivery rule 15).
 
-Two kinds of bytes are held: messages that are being answered, which come free by themselves, and packets of
-which the end has not arrived, which do not. The second kind may fill half of the budget; beyond that whoever
-has sent on one packet for longest is cut off, or slow senders could stop everybody for ever.
+Two kinds of bytes are held: messages that are being answered, which come free by themselves, and what waits
+for the client, which does not: packets of which the end has not arrived, and answers it has not
+acknowledged. The second kind may fill half of the budget; beyond that whoever has kept us waiting for
+longest is cut off, or slow clients could stop everybody for ever.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from typing import Final, Protocol
 _RESUME_AT_ONCE: Final = 32
 """Connections read again in one go: each may bring a quarter of a MiB before it can be stopped."""
 _LOW_WATER: Final = 0.8
-_PARTIAL_SHARE: Final = 0.5
+_WAITING_SHARE: Final = 0.5
 
 
 class Reader(Protocol):
@@ -22,7 +23,7 @@ class Reader(Protocol):
         """Stop reading, or go on."""
 
     def cut_off(self) -> None:
-        """End: its unfinished packet is in the way of others. What it held is taken as given back."""
+        """End: what waits for it is in the way of others. What it held is taken as given back."""
 
 
 class Intake:
@@ -31,17 +32,17 @@ class Intake:
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._message_bytes = 0
-        self._partial_bytes = 0
+        self._waiting_bytes = 0
         self._full = False
         self._reading: dict[Reader, None] = {}
         self._stopped: OrderedDict[Reader, None] = OrderedDict()  # longest first, as all of these
-        self._unfinished: OrderedDict[Reader, int] = OrderedDict()
+        self._waiting: OrderedDict[Reader, int] = OrderedDict()
         self._resuming = False
 
     @property
     def held_bytes(self) -> int:
         """Bytes held now."""
-        return self._message_bytes + self._partial_bytes
+        return self._message_bytes + self._waiting_bytes
 
     @property
     def stopped(self) -> int:
@@ -73,28 +74,28 @@ class Intake:
         self._message_bytes -= count
         self._resume_if_there_is_room()
 
-    def hold_partial(self, reader: Reader, count: int) -> None:
-        """Note how much of an unfinished packet a connection holds; may cut off this one or another."""
+    def hold_waiting(self, reader: Reader, count: int) -> None:
+        """Note how much waits for a client; may cut off this one or another."""
         before = self._hold(reader, count)
         if count <= before:
             self._resume_if_there_is_room()
             return
-        while self._partial_bytes > self._limit_bytes * _PARTIAL_SHARE:
-            slowest = next(iter(self._unfinished))
+        while self._waiting_bytes > self._limit_bytes * _WAITING_SHARE:
+            slowest = next(iter(self._waiting))
             self._hold(slowest, 0)
             slowest.cut_off()
         self._stop_if_full()
 
     def _hold(self, reader: Reader, count: int) -> int:
-        """Replace what a connection holds; one that holds less than before has finished a packet."""
-        before = self._unfinished.get(reader, 0)
-        self._partial_bytes += count - before
+        """Replace what waits for a client; one for whom it is less than before has moved on."""
+        before = self._waiting.get(reader, 0)
+        self._waiting_bytes += count - before
         if not count:
-            self._unfinished.pop(reader, None)
+            self._waiting.pop(reader, None)
             return before
-        self._unfinished[reader] = count
+        self._waiting[reader] = count
         if count < before:
-            self._unfinished.move_to_end(reader)
+            self._waiting.move_to_end(reader)
         return before
 
     def _stop_if_full(self) -> None:

@@ -140,7 +140,7 @@ class WebSocketListener:
 
         def on_data(count: int) -> None:
             wire.arrived(count)
-            connection.weigh_partial()
+            connection.weigh_waiting()
 
         bounds = request.protocol
         assert isinstance(bounds, BoundedConnection)  # noqa: S101 - as served by app.py; for the type checker

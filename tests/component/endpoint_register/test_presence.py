@@ -174,7 +174,7 @@ async def test_a_dead_transport_holds_nobody_and_what_moved_is_not_touched(
             await client.until(lambda: bool(client.heard))
             assert (await connectivity(client, moved)).connected
 
-            assert await transport.alive()
+            await eventually(transport.alive, what="it is asked to say again whom it holds")
             await transport.restate({tree: version}, of=of)
             await until_connected(client, tree, connected=True)
             living.cancel()

@@ -18,7 +18,7 @@ from libs.bus import Bus
 from libs.contracts.connectivity import ConnectedEvent, DisconnectedEvent, generation
 from libs.contracts.pushes import Push, PushReply, push_subject
 from libs.contracts.streams import events_stream
-from libs.contracts.subjects import DEFAULT_ROOT
+from libs.contracts.subjects import DEFAULT_ROOT, Subjects
 from libs.process import Process, ProcessSettings, serve
 from services.mqtt_transport.app import build, run_id_of
 from tests.support.mqtt_device import Device, Options, device
@@ -143,6 +143,8 @@ async def running_transport(
             await bus_of(stack, server, "endpoint-register", root),
         )
         await owners.serve()
+        await owners.keep_events()
+        stack.push_async_callback(_forget_events, server.url, root)
         pusher = await bus_of(stack, server, "command-execution", root, permitted=False)
         environ |= {f"GROVE_MQTT_TRANSPORT_{name.upper()}": str(value) for name, value in settings.items()}
         environ |= dict.fromkeys(("GROVE_MQTT_PORT", "GROVE_MQTT_WS_PORT", "GROVE_MQTT_TLS_PORT"), "0")
@@ -185,3 +187,12 @@ async def bus_of(
     bus = await Bus.connect(url=url, service=service, replica=f"{service}-1", root=root)
     stack.push_async_callback(bus.close)
     return bus
+
+
+async def _forget_events(url: str, root: str) -> None:
+    """Delete the stream of a test: a server that tests share has room for those of some dozens."""
+    client = await nats.connect(url)
+    try:
+        await client.jetstream().delete_stream(events_stream(Subjects(root)).name)
+    finally:
+        await client.close()

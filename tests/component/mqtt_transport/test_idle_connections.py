@@ -1,6 +1,7 @@
-"""Idle connections are cheap: the transport in a process of its own, its memory read from the system."""
+"""What connections weigh, idle and flooding: the transport in a process of its own, asked of the system."""
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -20,6 +21,7 @@ from tests.support.servers import NatsServer
 from tests.support.waiting import eventually
 
 GOAL_BYTES = 12 * 1024
+BUDGET_BYTES = 64 * 1024 * 1024
 _AT_ONCE = 200
 _REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -62,6 +64,7 @@ async def child_transport(nats: NatsServer, directory: Path) -> AsyncIterator[Ch
         **{name: ours[name] for name in ("PATH", "HOME") if name in ours},
         **dict.fromkeys(ports, "0"),
         "GROVE_NATS_URL": nats.url_for("mqtt-transport"),
+        "GROVE_NATS_DURABILITY": "synced",
         "GROVE_PORT_FILE": str(port_file),
         "GROVE_LOG_LEVEL": "warning",
         "GROVE_MQTT_TRANSPORT_CONNECTS_PER_S": "20000",  # the figure is about us, not about the pace
@@ -84,7 +87,8 @@ async def child_transport(nats: NatsServer, directory: Path) -> AsyncIterator[Ch
             await eventually(serving, what="the transport serves", deadline_s=20)
             yield Child(process, owners, json.loads(port_file.read_bytes())["ports"]["mqtt"])
         finally:
-            process.terminate()
+            with contextlib.suppress(ProcessLookupError):  # it could not start, and has said why
+                process.terminate()
             await asyncio.wait_for(process.wait(), 15)
 
 
@@ -116,6 +120,35 @@ async def test_idle_connections_are_cheap_and_each_can_be_used(
 
     assert answer == b'{"a":1}'
     assert each <= GOAL_BYTES
+
+
+@pytest.mark.parametrize("size", [10, 1_000, 20_000], ids=["10 B", "1 KB", "20 KB"])
+async def test_a_flood_that_nobody_answers_takes_about_the_budget(
+    own_nats: NatsServer, tmp_path: Path, size: int
+) -> None:
+    async with child_transport(own_nats, tmp_path) as child:
+        await _connected(child, 100)
+        clients = await _connected(child, 500)
+        before = child.resident_bytes()
+        await own_nats.pause()
+        for number, client in enumerate(clients):
+            topic = f"kp1/{VERSION}/epmx/token{number}/get/1"
+            flood = (
+                publish(topic, b"x" * size, qos=1, packet_id=each + 1)
+                for each in range(400_000 // (size + 50))
+            )
+            _of(client).write(b"".join(flood))
+        most = 0
+        for _ in range(20):
+            await asyncio.sleep(0.1)
+            most = max(most, child.resident_bytes() - before)
+        closed = [client for client in clients if _of(client).is_closing()]
+        await own_nats.resume()
+        for client in clients:
+            _of(client).abort()
+
+    assert closed == []
+    assert BUDGET_BYTES / 2 < most < BUDGET_BYTES * 1.7
 
 
 async def _connected(child: Child, count: int) -> list[Idle]:

@@ -23,7 +23,7 @@ class Client:
         self._intake.leave(self)
 
     def holds(self, count: int) -> None:
-        self._intake.hold_partial(self, count)
+        self._intake.hold_waiting(self, count)
 
 
 async def settled() -> None:
