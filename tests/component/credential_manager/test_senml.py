@@ -7,10 +7,14 @@ from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from libs.bus import Bus
+from libs.bus.device_secrets import DeviceSecrets
 from libs.contracts.credentials import DELETE_ENDPOINT_TOKENS, DeleteEndpointTokens, TokenStatusChange
 from libs.contracts.errors import GroveError, NotFoundError
 from libs.contracts.messages import Event
+from libs.contracts.senml import check_dvn_uuid, message_token
 from libs.contracts.senml_credentials import (
     ACTIVATE_DEVICE_SECRET,
     CREATE_SENML_CREDENTIAL,
@@ -196,6 +200,48 @@ async def test_concurrent_first_uses_on_two_replicas_all_succeed(
     read = await caller.ask(GET_SENML_CREDENTIAL, GetSenmlCredential(credential_id=created.credential_id))
     assert read.body is not None
     assert read.body.status is TokenStatus.ACTIVE
+
+
+@pytest.mark.parametrize("transport", ["http-transport", "mqtt-transport"])
+async def test_a_transport_verifies_with_its_own_user_and_feels_every_change_at_once(
+    service: Replica, nats: NatsServer, caller: Caller, register: EndpointRegister, transport: str
+) -> None:
+    bus = await Bus.connect(url=nats.url_for(transport), service=transport, replica=f"{transport}-1")
+    devices = DeviceSecrets(bus)
+    await devices.start()
+    await bus.ping()
+    device, secret, second = check_dvn_uuid(str(uuid.uuid4())), new_secret(), new_secret()
+
+    async def answer(given: str) -> int:
+        return await outcome(devices.verify(device, b"[]", message_token(b"[]", given)))
+
+    async def until(given: str, status: int) -> None:
+        async def answered() -> bool:
+            return await answer(given) == status
+
+        await eventually(answered, what=f"{status}", deadline_s=2)
+
+    with capture_logs() as logs:
+        assert await answer(secret) == 404
+        created = await create(caller, register.new_endpoint(), device, secret)
+        await until(secret, 200)
+        await create(caller, created.endpoint_id, device, second)
+        await until(second, 200)
+        for status, expected in (
+            (TokenStatus.SUSPENDED, 403),
+            (TokenStatus.ACTIVE, 200),
+            (TokenStatus.REVOKED, 403),
+        ):
+            await set_status(caller, created, status)
+            await until(secret, expected)
+        assert await answer(second) == 200
+        assert await answer("") == 403
+
+    listed = await caller.ask(LIST_SENML_CREDENTIALS, ListSenmlCredentials(endpoint_id=created.endpoint_id))
+    assert [one.status for one in listed.body.content] == [TokenStatus.ACTIVE, TokenStatus.REVOKED]
+    assert [line for line in logs if "denied" in line["event"]] == []
+    assert secret not in repr(logs)
+    await bus.close()
 
 
 async def test_a_secret_is_in_no_log_event_or_document(
