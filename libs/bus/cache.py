@@ -114,6 +114,11 @@ class LookupCache(Generic[K, V]):
         }
         self._overtake_loads()
 
+    def drop_expired(self) -> None:
+        """Let go of answers that are too old to be given, for those that must not stay in memory."""
+        now = self._clock()
+        self._entries = {key: entry for key, entry in self._entries.items() if entry.expires_at > now}
+
     def clear(self) -> None:
         """Forget everything; loads on their way will be repeated."""
         self._entries.clear()

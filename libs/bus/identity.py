@@ -18,7 +18,7 @@ request's several hundred, and gives keys of one size whatever a stranger sends 
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol, TypeAlias
@@ -27,6 +27,7 @@ from msgspec import Struct
 from prometheus_client import Counter
 
 from libs.bus.cache import MAX_REPEATS, LookupCache
+from libs.bus.concerned import Concerned
 from libs.contracts.ecap import (
     TOKEN_REVOKED,
     TOKEN_STATUS_CHANGED,
@@ -116,7 +117,7 @@ class Identity:
         self._secret = secrets.token_bytes(32)
         self._versions = LookupCache(self._load_version, max_entries=MAX_VERSIONS, clock=clock)
         self._tokens = LookupCache(self._load_speaker, max_entries=max_entries, clock=clock)
-        self._concerned = _Concerned(self._tokens.invalidate, max_keys=2 * max_entries)
+        self._concerned = Concerned(self._tokens.invalidate, max_keys=2 * max_entries)
         self._watches: set[_Watch] = set()
         self._on_revoked: list[OnRevoked] = []
 
@@ -268,37 +269,6 @@ class _Watch:
     def reset(self) -> None:
         self.endpoints: set[str] = set()
         self.refusals = False
-
-
-class _Concerned:
-    """Which cached answers an event takes back; bounded, and what it drops it takes back too."""
-
-    def __init__(self, forget_key: Callable[[TokenKey], None], *, max_keys: int) -> None:
-        self._forget_key = forget_key
-        self._max_keys = max_keys
-        self._keys: dict[Hashable, set[TokenKey]] = {}
-        self._count = 0
-
-    def add(self, topic: Hashable, key: TokenKey) -> None:
-        """Note that events about ``topic`` concern ``key``; the topic becomes the newest."""
-        while self._count >= self._max_keys:
-            self.forget(next(iter(self._keys)))
-        keys = self._keys.pop(topic, set())
-        self._keys[topic] = keys
-        self._count -= len(keys)
-        keys.add(key)
-        self._count += len(keys)
-
-    def forget(self, topic: Hashable) -> None:
-        """Take back every answer that events about ``topic`` concern."""
-        keys = self._keys.pop(topic, set())
-        self._count -= len(keys)
-        for key in keys:
-            self._forget_key(key)
-
-    def clear(self) -> None:
-        self._keys.clear()
-        self._count = 0
 
 
 @contextmanager

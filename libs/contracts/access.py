@@ -16,6 +16,7 @@ from libs.contracts import (
     esp,
     lifecycle,
     pushes,
+    senml_credentials,
 )
 from libs.contracts.messages import ManagementRequest
 from libs.contracts.streams import stream_name
@@ -80,17 +81,29 @@ def _of(module: ModuleType) -> tuple[AnyOperation, ...]:
     return tuple(value for value in vars(module).values() if isinstance(value, Operation))
 
 
-_TOKENS = "*.endpoint.token.>"
+_CREDENTIALS = ("*.endpoint.token.>", "*.endpoint.senml-credential.>")
+_MOVED = "*.endpoint.lifecycle.appversion-updated"
 _CONFIGURATION = "*.service.configuration.>"
 _CONNECTED = "*.endpoint.connectivity.connected"
 _INGEST, _REPLIES, _REJECTED = "ingest.dcx", "replica.*.dcx.replies", "rejected.dcx"
 _FOR_OPERATORS = (
     *_of(applications),
     *_of(endpoints),
-    *(one for one in _of(credentials) if issubclass(one.request, ManagementRequest)),
+    *(
+        one
+        for module in (credentials, senml_credentials)
+        for one in _of(module)
+        if issubclass(one.request, ManagementRequest)
+    ),
     *_of(api_keys),
 )
-_FOR_DEVICES = (lifecycle.RESOLVE_APP_VERSION, ecap.VALIDATE_TOKEN, esp.EPMX)
+_FOR_DEVICES = (
+    lifecycle.RESOLVE_APP_VERSION,
+    ecap.VALIDATE_TOKEN,
+    senml_credentials.DEVICE_SECRETS,
+    senml_credentials.ACTIVATE_DEVICE_SECRET,
+    esp.EPMX,
+)
 
 _ROLES: dict[str, _Role] = {
     "credential-manager": _Role(serves=("credential-manager",), calls=(endpoints.GET_ENDPOINT,), tells=True),
@@ -104,7 +117,7 @@ _ROLES: dict[str, _Role] = {
     ),
     "http-transport": _Role(
         calls=(*_FOR_DEVICES, connectivity.REPORT_SEEN),
-        hears=(_TOKENS, _CONFIGURATION),
+        hears=(*_CREDENTIALS, _MOVED, _CONFIGURATION),
         says=(_INGEST,),
         listens=(_REPLIES,),
     ),
@@ -116,7 +129,7 @@ _ROLES: dict[str, _Role] = {
             *map(pushes.delivered_operation, pushes.CONFIRMED_BY),
         ),
         tells=True,
-        hears=(_TOKENS, _CONFIGURATION, _CONNECTED),
+        hears=(*_CREDENTIALS, _MOVED, _CONFIGURATION, _CONNECTED),
         follows=("EVENTS",),
         pushed_by=("command-execution",),
         says=(_INGEST,),

@@ -29,8 +29,20 @@ class _Fault(Exception):  # noqa: N818 - a signal inside this module, turned int
         self.path: list[str] = []
 
 
-def decode_json(payload: bytes, *, max_bytes: int = MAX_PAYLOAD_BYTES) -> JsonValue:
+def decode_json(
+    payload: bytes,
+    *,
+    max_bytes: int = MAX_PAYLOAD_BYTES,
+    max_depth: int = MAX_DEPTH,
+    wide_integers: bool = False,
+) -> JsonValue:
     """Decode a JSON document that may be stored.
+
+    Args:
+        payload: Its bytes.
+        max_bytes: Largest payload.
+        max_depth: Deepest nesting of arrays and objects.
+        wide_integers: Where all numbers mean doubles (SenML): an integer outside int64 becomes one.
 
     Raises:
         PayloadTooLargeError: It has more than ``max_bytes`` bytes.
@@ -40,12 +52,8 @@ def decode_json(payload: bytes, *, max_bytes: int = MAX_PAYLOAD_BYTES) -> JsonVa
     if len(payload) > max_bytes:
         message = f"payload of {len(payload)} bytes is above the limit of {max_bytes} bytes"
         raise PayloadTooLargeError(message)
-    value = _parse(payload)
-    try:
-        _check(value, MAX_DEPTH)
-    except _Fault as fault:
-        message = f"${''.join(reversed(fault.path))}: {fault.problem}"
-        raise BadRequestError(message) from None
+    value = _parse(payload, _WIDE_DECODER if wide_integers else _DECODER, max_depth)
+    _check_all(value, max_depth)
     return value
 
 
@@ -69,11 +77,7 @@ def check_value(value: object) -> None:
     Raises:
         BadRequestError: It holds something that may not be stored.
     """
-    try:
-        _check(value, MAX_DEPTH)
-    except _Fault as fault:
-        message = f"${''.join(reversed(fault.path))}: {fault.problem}"
-        raise BadRequestError(message) from None
+    _check_all(value, MAX_DEPTH)
 
 
 def encode_json(value: object) -> bytes:
@@ -81,9 +85,9 @@ def encode_json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _parse(payload: bytes) -> JsonValue:
+def _parse(payload: bytes, decoder: json.JSONDecoder, max_depth: int) -> JsonValue:
     try:
-        return _DECODER.decode(payload.decode())  # type: ignore[no-any-return] # json is untyped
+        return decoder.decode(payload.decode())  # type: ignore[no-any-return] # json is untyped
     except UnicodeDecodeError as error:
         message = f"payload is not UTF-8: byte {error.start}"
         raise BadRequestError(message) from None
@@ -91,7 +95,7 @@ def _parse(payload: bytes) -> JsonValue:
         message = f"payload is not JSON: {error.msg} at line {error.lineno} column {error.colno}"
         raise BadRequestError(message) from None
     except RecursionError:
-        message = f"payload is nested deeper than {MAX_DEPTH} levels"
+        message = f"payload is nested deeper than {max_depth} levels"
         raise BadRequestError(message) from None
     except _Fault as fault:
         message = f"payload: {fault.problem}"
@@ -123,12 +127,28 @@ def _no_constant(name: str) -> NoReturn:
     raise _Fault(problem)
 
 
+def _wide_int(digits: str) -> int | float:
+    value = float(digits) if len(digits) > len(str(_INT64_MIN)) else int(digits)
+    return value if _INT64_MIN <= value <= _INT64_MAX else float(value)
+
+
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_unique_pairs, parse_int=_bounded_int, parse_constant=_no_constant
 )
+_WIDE_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique_pairs, parse_int=_wide_int, parse_constant=_no_constant
+)
 
 
-def _check(value: object, depth: int) -> None:
+def _check_all(value: object, max_depth: int) -> None:
+    try:
+        _check(value, max_depth, max_depth)
+    except _Fault as fault:
+        message = f"${''.join(reversed(fault.path))}: {fault.problem}"
+        raise BadRequestError(message) from None
+
+
+def _check(value: object, depth: int, max_depth: int) -> None:
     if isinstance(value, str):
         _check_text(value)
     elif isinstance(value, bool) or value is None:
@@ -142,28 +162,28 @@ def _check(value: object, depth: int) -> None:
             problem = "number is not finite"
             raise _Fault(problem)
     else:
-        _check_container(value, depth)
+        _check_container(value, depth, max_depth)
 
 
-def _check_container(value: object, depth: int) -> None:
+def _check_container(value: object, depth: int, max_depth: int) -> None:
     if depth == 0:
-        problem = f"nested deeper than {MAX_DEPTH} levels"
+        problem = f"nested deeper than {max_depth} levels"
         raise _Fault(problem)
     if isinstance(value, dict):
         for key, item in value.items():
             _check_key(key)
-            _check_at(item, f".{_plain(key)}", depth - 1)
+            _check_at(item, f".{_plain(key)}", depth - 1, max_depth)
     elif isinstance(value, list):
         for position, item in enumerate(value):
-            _check_at(item, f"[{position}]", depth - 1)
+            _check_at(item, f"[{position}]", depth - 1, max_depth)
     else:
         problem = f"a {type(value).__name__} is not JSON"
         raise _Fault(problem)
 
 
-def _check_at(item: object, step: str, depth: int) -> None:
+def _check_at(item: object, step: str, depth: int, max_depth: int) -> None:
     try:
-        _check(item, depth)
+        _check(item, depth, max_depth)
     except _Fault as fault:
         fault.path.append(step)
         raise

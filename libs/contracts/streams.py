@@ -16,6 +16,7 @@ _DAY_S = 24 * 3600.0
 
 EVENT_GROUPS: tuple[tuple[str, str], ...] = (
     ("endpoint", "token"),
+    ("endpoint", "senml-credential"),
     ("endpoint", "lifecycle"),
     ("endpoint", "metadata"),
     ("endpoint", "connectivity"),
@@ -101,8 +102,8 @@ def events_stream(subjects: Subjects) -> StreamSpec:
         max_age_s=_DAY_S,
         max_bytes=_GIB,
         duplicate_window_s=120.0,
-        revision=1,
-        description="Control events of the suite: lifecycle, metadata, tokens, presence.",
+        revision=2,
+        description="Control events of the suite: lifecycle, metadata, credentials, presence.",
     )
 
 

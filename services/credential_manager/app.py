@@ -5,8 +5,19 @@ from libs.contracts.errors import ConflictError
 from libs.process import Process, SettingsError, SystemClock
 from libs.store import open_store
 from services.credential_manager.bus_api import BusApi, BusEndpointDirectory, BusEventPublisher
-from services.credential_manager.domain import ApiKey, EndpointToken, FingerprintKeyError, Fingerprints
-from services.credential_manager.mongo import MongoApiKeyRepository, MongoTokenRepository
+from services.credential_manager.domain import (
+    ApiKey,
+    EndpointToken,
+    FingerprintKeyError,
+    Fingerprints,
+    SecretBox,
+    SenmlCredential,
+)
+from services.credential_manager.mongo import (
+    MongoApiKeyRepository,
+    MongoSenmlRepository,
+    MongoTokenRepository,
+)
 from services.credential_manager.ports import Parts
 from services.credential_manager.settings import Settings
 from services.credential_manager.system import SystemEntropy
@@ -23,22 +34,25 @@ async def build(process: Process) -> None:
     _check_admin_key(settings.admin_key)
     store = await open_store(process)
     bus = await connect_bus(process)
-    tokens, api_keys = MongoTokenRepository(store), MongoApiKeyRepository(store)
-    await tokens.prepare()
-    await api_keys.prepare()
+    tokens, senml = MongoTokenRepository(store), MongoSenmlRepository(store)
+    api_keys = MongoApiKeyRepository(store)
+    for repository in (tokens, senml, api_keys):
+        await repository.prepare()
     clock = SystemClock()
     announcer = Announcer(
-        {EndpointToken: tokens, ApiKey: api_keys},
+        {EndpointToken: tokens, ApiKey: api_keys, SenmlCredential: senml},
         events=BusEventPublisher(bus),
         clock=clock,
         pace=Pace(tell_within_s=settings.tell_within_s, sweep_every_s=settings.sweep_every_s),
     )
     parts = Parts(
         tokens=tokens,
+        senml=senml,
         api_keys=api_keys,
         endpoints=BusEndpointDirectory(bus),
         announcing=announcer,
         fingerprints=fingerprints,
+        secrets=SecretBox(process.settings.secrets_key),
         clock=clock,
         entropy=SystemEntropy(),
         tell_within_s=settings.tell_within_s,

@@ -1,6 +1,7 @@
 """The service on the bus: requests to use cases, records to replies, events and questions out.
 
-No rule lives here. The values of new secrets pass through once, into the reply, and nowhere else.
+No rule lives here. The values of new tokens and keys pass through once, into the reply; those of SenML
+devices into the reply to a transport, and nowhere else.
 """
 
 from collections.abc import Awaitable, Callable
@@ -55,13 +56,38 @@ from libs.contracts.ecap import (
 )
 from libs.contracts.endpoints import GET_ENDPOINT, GetEndpoint
 from libs.contracts.errors import InternalError
-from libs.contracts.ids import EndpointId, application_of
+from libs.contracts.ids import AppVersionName, EndpointId, application_of
 from libs.contracts.instants import iso_ms
 from libs.contracts.messages import ReplyT, RequestT
+from libs.contracts.senml_credentials import (
+    ACTIVATE_DEVICE_SECRET,
+    CREATE_SENML_CREDENTIAL,
+    DELETE_SENML_CREDENTIAL,
+    DEVICE_SECRETS,
+    GET_SENML_CREDENTIAL,
+    LIST_SENML_CREDENTIALS,
+    SENML_CREDENTIAL_REVOKED,
+    SENML_CREDENTIAL_STATUS_CHANGED,
+    SET_SENML_CREDENTIAL_STATUS,
+    ActivateDeviceSecret,
+    CreatedSenmlCredentialReply,
+    CreateSenmlCredential,
+    DeleteSenmlCredential,
+    DeviceSecret,
+    DeviceSecretsReply,
+    DeviceSecretsRequest,
+    GetSenmlCredential,
+    ListSenmlCredentials,
+    SenmlCredentialPage,
+    SenmlCredentialPageReply,
+    SenmlCredentialReply,
+    SetSenmlCredentialStatus,
+)
+from libs.contracts.senml_credentials import SenmlCredential as SenmlCredentialBody
 from libs.contracts.subjects import AnyEventType, AnyOperation, Operation
-from services.credential_manager.domain import Announcement, ApiKey, EndpointToken
+from services.credential_manager.domain import Announcement, ApiKey, EndpointToken, SenmlCredential
 from services.credential_manager.ports import Parts, RegisteredEndpoint
-from services.credential_manager.usecases import api_keys, removing, tokens, validating
+from services.credential_manager.usecases import api_keys, devices, removing, senml, tokens, validating
 
 SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
     VALIDATE_TOKEN,
@@ -71,12 +97,21 @@ SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
     DELETE_TOKEN,
     STORE_TOKEN,
     DELETE_ENDPOINT_TOKENS,
+    CREATE_SENML_CREDENTIAL,
+    LIST_SENML_CREDENTIALS,
+    GET_SENML_CREDENTIAL,
+    SET_SENML_CREDENTIAL_STATUS,
+    DELETE_SENML_CREDENTIAL,
+    DEVICE_SECRETS,
+    ACTIVATE_DEVICE_SECRET,
     CREATE_API_KEY,
     LIST_API_KEYS,
     REVOKE_API_KEY,
     CHECK_API_KEY,
     TOKEN_REVOKED,
     TOKEN_STATUS_CHANGED,
+    SENML_CREDENTIAL_REVOKED,
+    SENML_CREDENTIAL_STATUS_CHANGED,
     API_KEY_REVOKED,
 )
 
@@ -101,10 +136,13 @@ class BusEndpointDirectory:
             GET_ENDPOINT.reply,
             timeout_s=_DIRECTORY_TIMEOUT_S,
         )
-        application = application_of(reply.body.app_version.name)
+        version = reply.body.app_version.name
+        application = application_of(version)
         if application is None:
             raise InternalError
-        return RegisteredEndpoint(application=application, incarnation=reply.incarnation)
+        return RegisteredEndpoint(
+            application=application, version=AppVersionName(version), incarnation=reply.incarnation
+        )
 
 
 class BusEventPublisher:
@@ -137,6 +175,13 @@ class BusApi:
         await _serve(bus, DELETE_TOKEN, self.on_delete_token)
         await _serve(bus, STORE_TOKEN, self.on_store_token)
         await _serve(bus, DELETE_ENDPOINT_TOKENS, self.on_delete_endpoint_tokens)
+        await _serve(bus, CREATE_SENML_CREDENTIAL, self.on_create_senml_credential)
+        await _serve(bus, LIST_SENML_CREDENTIALS, self.on_list_senml_credentials)
+        await _serve(bus, GET_SENML_CREDENTIAL, self.on_get_senml_credential)
+        await _serve(bus, SET_SENML_CREDENTIAL_STATUS, self.on_set_senml_credential_status)
+        await _serve(bus, DELETE_SENML_CREDENTIAL, self.on_delete_senml_credential)
+        await _serve(bus, DEVICE_SECRETS, self.on_device_secrets)
+        await _serve(bus, ACTIVATE_DEVICE_SECRET, self.on_activate_device_secret)
         await _serve(bus, CREATE_API_KEY, self.on_create_api_key)
         await _serve(bus, LIST_API_KEYS, self.on_list_api_keys)
         await _serve(bus, REVOKE_API_KEY, self.on_revoke_api_key)
@@ -183,6 +228,45 @@ class BusApi:
         await removing.delete_endpoint_tokens(request, parts=self._parts)
         return EmptyReply(status_code=_NO_CONTENT)
 
+    async def on_create_senml_credential(self, request: CreateSenmlCredential) -> CreatedSenmlCredentialReply:
+        credential = await senml.create_senml_credential(request, parts=self._parts)
+        return CreatedSenmlCredentialReply(status_code=_CREATED, body=_senml_body(credential))
+
+    async def on_list_senml_credentials(self, request: ListSenmlCredentials) -> SenmlCredentialPageReply:
+        content, total = await senml.list_senml_credentials(request, parts=self._parts)
+        body = SenmlCredentialPage(content=[_senml_body(one) for one in content], total_elements=total)
+        return SenmlCredentialPageReply(body=body)
+
+    async def on_get_senml_credential(self, request: GetSenmlCredential) -> SenmlCredentialReply:
+        credential, e_tag = await senml.get_senml_credential(request, parts=self._parts)
+        if credential is None:
+            return SenmlCredentialReply(status_code=_NOT_MODIFIED, e_tag=e_tag)
+        return SenmlCredentialReply(body=_senml_body(credential), e_tag=e_tag)
+
+    async def on_set_senml_credential_status(self, request: SetSenmlCredentialStatus) -> EmptyReply:
+        await senml.set_senml_credential_status(request, parts=self._parts)
+        return EmptyReply(status_code=_NO_CONTENT)
+
+    async def on_delete_senml_credential(self, request: DeleteSenmlCredential) -> EmptyReply:
+        await senml.delete_senml_credential(request, parts=self._parts)
+        return EmptyReply(status_code=_NO_CONTENT)
+
+    async def on_device_secrets(self, request: DeviceSecretsRequest) -> DeviceSecretsReply:
+        device = await devices.find_device(request, parts=self._parts)
+        return DeviceSecretsReply(
+            endpoint_id=device.credential.endpoint_id,
+            application_name=device.endpoint.application,
+            app_version_name=device.endpoint.version,
+            secrets=tuple(
+                DeviceSecret(credential_id=one.id, secret=secret, status=one.status)
+                for one, secret in device.secrets
+            ),
+        )
+
+    async def on_activate_device_secret(self, request: ActivateDeviceSecret) -> EmptyReply:
+        await devices.activate_device_secret(request, parts=self._parts)
+        return EmptyReply(status_code=_NO_CONTENT)
+
     async def on_create_api_key(self, request: CreateApiKey) -> CreatedApiKeyReply:
         key, value = await api_keys.create_api_key(request, parts=self._parts)
         body = CreatedApiKey(**msgspec.structs.asdict(_api_key_body(key)), key=value)
@@ -215,6 +299,18 @@ def _token_body(token: EndpointToken) -> Token:
         created_date=iso_ms(token.created_at),
         application_name=token.application,
         update_date=UNSET if token.updated_at is None else iso_ms(token.updated_at),
+    )
+
+
+def _senml_body(credential: SenmlCredential) -> SenmlCredentialBody:
+    return SenmlCredentialBody(
+        credential_id=credential.id,
+        endpoint_id=credential.endpoint_id,
+        dvn_uuid=credential.dvn_uuid,
+        application_name=credential.application,
+        status=credential.status,
+        created_date=iso_ms(credential.created_at),
+        update_date=UNSET if credential.updated_at is None else iso_ms(credential.updated_at),
     )
 
 

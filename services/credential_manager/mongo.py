@@ -1,4 +1,4 @@
-"""Tokens and API keys as documents.
+"""Tokens, SenML credentials and API keys as documents.
 
 A document is written by ``$set``, never replaced, so that a field of a newer release survives an
 older replica. All writes are conditional and carry the attempt that makes them; the driver's own
@@ -17,11 +17,20 @@ from pymongo.asynchronous.collection import AsyncCollection
 from libs.contracts.api_keys import Scope
 from libs.contracts.errors import UnavailableError
 from libs.contracts.ids import ApiKeyId, ApplicationName, EndpointId, TokenId
+from libs.contracts.senml import DvnUuid
 from libs.contracts.tokens import TokenStatus
 from libs.store import Document, DuplicateError, Index, Store, store_errors, until
-from services.credential_manager.domain import ApiKey, EndpointToken, Phase, Record
+from services.credential_manager.domain import (
+    ApiKey,
+    Credential,
+    EndpointToken,
+    Phase,
+    Record,
+    SenmlCredential,
+)
 
 RecordT = TypeVar("RecordT", bound=Record)
+CredentialT = TypeVar("CredentialT", bound=Credential)
 
 _WRITE_S: Final = 4.0
 _SENDS: Final = 3
@@ -40,6 +49,11 @@ _TOKEN_INDEXES: Final = (
     Index(name="endpoint", keys=[("endpointId", 1)]),
     *_LOG_INDEXES,
 )
+_SENML_INDEXES: Final = (
+    Index(name="value", keys=[("dvnUuid", 1), ("secretHash", 1)], unique=True),
+    Index(name="endpoint", keys=[("endpointId", 1)]),
+    *_LOG_INDEXES,
+)
 _API_KEY_INDEXES: Final = (
     Index(name="value", keys=[("keyHash", 1)], unique=True),
     Index(name="created", keys=[("createdDate", 1)]),
@@ -48,7 +62,7 @@ _API_KEY_INDEXES: Final = (
 
 
 class _MongoRecords(Generic[RecordT]):
-    """What both kinds of record have in common: conditional writes, and the log of changes."""
+    """What all kinds of record have in common: conditional writes, and the log of changes."""
 
     def __init__(
         self,
@@ -138,7 +152,18 @@ class _MongoRecords(Generic[RecordT]):
         }
 
 
-class MongoTokenRepository(_MongoRecords[EndpointToken]):
+class _MongoCredentials(_MongoRecords[CredentialT]):
+    """What both kinds of credential have in common: they are an endpoint's."""
+
+    async def of_endpoint(self, endpoint_id: EndpointId) -> list[CredentialT]:
+        return await self._find_all({"endpointId": endpoint_id})
+
+    async def _find_all(self, condition: Document) -> list[CredentialT]:
+        with store_errors():
+            return [self._from_document(found) async for found in self._collection.find(condition)]
+
+
+class MongoTokenRepository(_MongoCredentials[EndpointToken]):
     """Endpoint tokens in the collection ``tokens``."""
 
     def __init__(self, store: Store) -> None:
@@ -154,10 +179,28 @@ class MongoTokenRepository(_MongoRecords[EndpointToken]):
     async def find_by_value(self, application: ApplicationName, fingerprint: bytes) -> EndpointToken | None:
         return await self._find({"application": application, "tokenHash": Binary(fingerprint)})
 
-    async def of_endpoint(self, endpoint_id: EndpointId) -> list[EndpointToken]:
-        with store_errors():
-            found = self._collection.find({"endpointId": endpoint_id})
-            return [_token_from_document(document) async for document in found]
+
+class MongoSenmlRepository(_MongoCredentials[SenmlCredential]):
+    """SenML credentials in the collection ``senmlCredentials``."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        super().__init__(
+            store.collection("senmlCredentials"),
+            to_document=_senml_to_document,
+            from_document=_senml_from_document,
+        )
+
+    async def prepare(self) -> None:
+        """Create the indexes."""
+        await self._store.ensure(self._collection, _SENML_INDEXES)
+
+    async def find_by_value(self, dvn_uuid: DvnUuid, fingerprint: bytes) -> SenmlCredential | None:
+        return await self._find({"dvnUuid": dvn_uuid, "secretHash": Binary(fingerprint)})
+
+    async def of_device(self, dvn_uuid: DvnUuid) -> list[SenmlCredential]:
+        found = await self._find_all({"dvnUuid": dvn_uuid})
+        return sorted(found, key=lambda one: (one.created_at, one.id))
 
 
 class MongoApiKeyRepository(_MongoRecords[ApiKey]):
@@ -204,36 +247,64 @@ async def _settled(write: Callable[[], Awaitable[bool]]) -> bool:
         return await write()
 
 
-def _token_to_document(token: EndpointToken) -> Document:
+def _credential_to_document(credential: Credential) -> Document:
     return {
-        "application": token.application,
-        "endpointId": token.endpoint_id,
-        "incarnation": token.incarnation,
-        "tokenHash": Binary(token.fingerprint),
-        "status": token.status.value,
-        "phase": token.phase.value,
-        "createdDate": token.created_at,
-        "updatedDate": token.updated_at,
-        "forgetFrom": token.forget_from,
+        "application": credential.application,
+        "endpointId": credential.endpoint_id,
+        "incarnation": credential.incarnation,
+        "status": credential.status.value,
+        "phase": credential.phase.value,
+        "createdDate": credential.created_at,
+        "updatedDate": credential.updated_at,
+        "forgetFrom": credential.forget_from,
     }
+
+
+def _credential_fields(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "revision": document["revision"],
+        "attempt": document["attempt"],
+        "changed_at": document["changedDate"],
+        "announce_from": document.get("announceFrom"),
+        "application": ApplicationName(document["application"]),
+        "endpoint_id": EndpointId(document["endpointId"]),
+        "incarnation": document.get("incarnation"),
+        "status": TokenStatus(document["status"]),
+        "phase": Phase(document["phase"]),
+        "created_at": document["createdDate"],
+        "updated_at": document.get("updatedDate"),
+        "forget_from": document.get("forgetFrom"),
+    }
+
+
+def _token_to_document(token: EndpointToken) -> Document:
+    return {**_credential_to_document(token), "tokenHash": Binary(token.fingerprint)}
 
 
 def _token_from_document(document: Mapping[str, Any]) -> EndpointToken:
     return EndpointToken(
         id=TokenId(document["_id"]),
-        revision=document["revision"],
-        attempt=document["attempt"],
-        changed_at=document["changedDate"],
-        announce_from=document.get("announceFrom"),
-        application=ApplicationName(document["application"]),
-        endpoint_id=EndpointId(document["endpointId"]),
-        incarnation=document.get("incarnation"),
         fingerprint=bytes(document["tokenHash"]),
-        status=TokenStatus(document["status"]),
-        phase=Phase(document["phase"]),
-        created_at=document["createdDate"],
-        updated_at=document.get("updatedDate"),
-        forget_from=document.get("forgetFrom"),
+        **_credential_fields(document),
+    )
+
+
+def _senml_to_document(credential: SenmlCredential) -> Document:
+    return {
+        **_credential_to_document(credential),
+        "dvnUuid": credential.dvn_uuid,
+        "secretHash": Binary(credential.fingerprint),
+        "sealedSecret": Binary(credential.sealed) if credential.sealed else None,
+    }
+
+
+def _senml_from_document(document: Mapping[str, Any]) -> SenmlCredential:
+    return SenmlCredential(
+        id=document["_id"],
+        dvn_uuid=DvnUuid(document["dvnUuid"]),
+        fingerprint=bytes(document["secretHash"]),
+        sealed=bytes(document.get("sealedSecret", b"")),
+        **_credential_fields(document),
     )
 
 

@@ -10,10 +10,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from libs.contracts.ids import ApiKeyId, ApplicationName, EndpointId, TokenId
-from services.credential_manager.domain import Announcement, ApiKey, EndpointToken, Fingerprints, Record
+from libs.contracts.ids import ApiKeyId, ApplicationName, AppVersionName, EndpointId
+from libs.contracts.senml import DvnUuid
+from services.credential_manager.domain import (
+    Announcement,
+    ApiKey,
+    Credential,
+    EndpointToken,
+    Fingerprints,
+    Record,
+    SecretBox,
+    SenmlCredential,
+)
 
 RecordT = TypeVar("RecordT", bound=Record)
+CredentialT = TypeVar("CredentialT", bound=Credential)
 
 
 class Clock(Protocol):
@@ -38,6 +49,9 @@ class Entropy(Protocol):
     def api_key_value(self) -> str:
         """A key that is recognised as one of ours wherever it leaks to."""
 
+    def nonce(self) -> bytes:
+        """``NONCE_BYTES`` that no other secret is sealed with."""
+
 
 class ChangeLog(Protocol[RecordT]):
     """Which changes of a kind of record others must still hear about."""
@@ -55,26 +69,40 @@ class ChangeLog(Protocol[RecordT]):
         """Drop announced records whose ``forget_from`` has come; return how many."""
 
 
-class TokenRepository(ChangeLog[EndpointToken], Protocol):
-    """Endpoint tokens; of those that are not DELETED, a value exists once per application."""
+class CredentialRepository(ChangeLog[CredentialT], Protocol[CredentialT]):
+    """Credentials of one kind; of those that are not DELETED, each value exists once where it must."""
 
-    async def add(self, token: EndpointToken) -> bool:
-        """Store a new token; False when the application has its value already."""
+    async def add(self, credential: CredentialT) -> bool:
+        """Store a new one; False when its value exists already."""
 
-    async def replace(self, before: EndpointToken, after: EndpointToken) -> bool:
+    async def replace(self, before: CredentialT, after: CredentialT) -> bool:
         """Store ``after`` if the record still is ``before``."""
 
-    async def discard(self, token: EndpointToken) -> None:
+    async def discard(self, credential: CredentialT) -> None:
         """Drop the record if it still is this revision."""
 
-    async def find(self, token_id: TokenId) -> EndpointToken | None:
-        """The token of this id, in whatever phase."""
+    async def find(self, credential_id: str) -> CredentialT | None:
+        """The credential of this id, in whatever phase."""
+
+    async def of_endpoint(self, endpoint_id: EndpointId) -> list[CredentialT]:
+        """All credentials of an endpoint, in whatever phase."""
+
+
+class TokenRepository(CredentialRepository[EndpointToken], Protocol):
+    """Endpoint tokens; a value exists once per application."""
 
     async def find_by_value(self, application: ApplicationName, fingerprint: bytes) -> EndpointToken | None:
         """The token that has this value, LIVE or UNCONFIRMED."""
 
-    async def of_endpoint(self, endpoint_id: EndpointId) -> list[EndpointToken]:
-        """All tokens of an endpoint, in whatever phase."""
+
+class SenmlRepository(CredentialRepository[SenmlCredential], Protocol):
+    """SenML credentials; a value exists once per device."""
+
+    async def find_by_value(self, dvn_uuid: DvnUuid, fingerprint: bytes) -> SenmlCredential | None:
+        """The credential that has this value, LIVE or UNCONFIRMED."""
+
+    async def of_device(self, dvn_uuid: DvnUuid) -> list[SenmlCredential]:
+        """All credentials of a device, in whatever phase, the oldest first."""
 
 
 class ApiKeyRepository(ChangeLog[ApiKey], Protocol):
@@ -105,10 +133,12 @@ class RegisteredEndpoint:
 
     Attributes:
         application: Where it belongs.
+        version: The version it is at.
         incarnation: Which life of its id this is; None = an older release was asked.
     """
 
     application: ApplicationName
+    version: AppVersionName
     incarnation: str | None
 
 
@@ -162,10 +192,12 @@ class Parts:
     """
 
     tokens: TokenRepository
+    senml: SenmlRepository
     api_keys: ApiKeyRepository
     endpoints: EndpointDirectory
     announcing: Announcing
     fingerprints: Fingerprints
+    secrets: SecretBox
     clock: Clock
     entropy: Entropy
     tell_within_s: float

@@ -5,6 +5,7 @@ import uuid
 from typing import Final
 
 from libs.process import token_value
+from services.credential_manager.domain import NONCE_BYTES
 
 _API_KEY_BYTES: Final = 30
 
@@ -23,3 +24,6 @@ class SystemEntropy:
 
     def api_key_value(self) -> str:
         return f"grove_{secrets.token_urlsafe(_API_KEY_BYTES)}"
+
+    def nonce(self) -> bytes:
+        return secrets.token_bytes(NONCE_BYTES)

@@ -8,13 +8,26 @@ from typing import Generic, TypeVar
 
 from libs.contracts.ecap import EndpointTokenStatusChangedEvent
 from libs.contracts.errors import ForbiddenError, NotFoundError, UnavailableError
-from libs.contracts.ids import ApplicationName, EndpointId
+from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
+from libs.contracts.senml import DvnUuid
+from libs.contracts.senml_credentials import SenmlCredentialStatusChangedEvent
 from libs.contracts.tokens import TokenStatus
-from services.credential_manager.domain import Announcement, ApiKey, EndpointToken, Fingerprints, Record
+from services.credential_manager.domain import (
+    NONCE_BYTES,
+    Announcement,
+    ApiKey,
+    Credential,
+    EndpointToken,
+    Fingerprints,
+    Record,
+    SecretBox,
+    SenmlCredential,
+)
 from services.credential_manager.ports import Parts, RegisteredEndpoint
 from services.credential_manager.usecases.announcing import Announcer, Pace
 
 R = TypeVar("R", bound=Record)
+C = TypeVar("C", bound=Credential)
 
 SECRETS_KEY = "a key of the tests, long enough for all"
 APPLICATION = ApplicationName("olives")
@@ -52,6 +65,9 @@ class CountingEntropy:
 
     def api_key_value(self) -> str:
         return f"grove_{next(self._numbers):040}"
+
+    def nonce(self) -> bytes:
+        return next(self._numbers).to_bytes(NONCE_BYTES, "big")
 
 
 class _InMemoryRecords(Generic[R]):
@@ -114,7 +130,23 @@ class _InMemoryRecords(Generic[R]):
             raise UnavailableError("the store cannot be reached")
 
 
-class InMemoryTokenRepository(_InMemoryRecords[EndpointToken]):
+class _InMemoryCredentials(_InMemoryRecords[C]):
+    async def of_endpoint(self, endpoint_id: EndpointId) -> list[C]:
+        self._check_here()
+        return [one for one in self.records.values() if one.endpoint_id == endpoint_id]
+
+    async def forget(self, *, before: datetime) -> int:
+        gone = [
+            one.id
+            for one in self.records.values()
+            if one.forget_from is not None and one.forget_from <= before and one.announce_from is None
+        ]
+        for credential_id in gone:
+            del self.records[credential_id]
+        return len(gone)
+
+
+class InMemoryTokenRepository(_InMemoryCredentials[EndpointToken]):
     def __init__(self) -> None:
         super().__init__(lambda token: (token.application, token.fingerprint))
 
@@ -125,19 +157,18 @@ class InMemoryTokenRepository(_InMemoryRecords[EndpointToken]):
                 return token
         return None
 
-    async def of_endpoint(self, endpoint_id: EndpointId) -> list[EndpointToken]:
-        self._check_here()
-        return [token for token in self.records.values() if token.endpoint_id == endpoint_id]
 
-    async def forget(self, *, before: datetime) -> int:
-        gone = [
-            token.id
-            for token in self.records.values()
-            if token.forget_from is not None and token.forget_from <= before and token.announce_from is None
-        ]
-        for token_id in gone:
-            del self.records[token_id]
-        return len(gone)
+class InMemorySenmlRepository(_InMemoryCredentials[SenmlCredential]):
+    def __init__(self) -> None:
+        super().__init__(lambda one: (one.dvn_uuid, one.fingerprint))
+
+    async def find_by_value(self, dvn_uuid: DvnUuid, fingerprint: bytes) -> SenmlCredential | None:
+        return next((one for one in await self.of_device(dvn_uuid) if one.fingerprint == fingerprint), None)
+
+    async def of_device(self, dvn_uuid: DvnUuid) -> list[SenmlCredential]:
+        self._check_here()
+        found = [one for one in self.records.values() if one.dvn_uuid == dvn_uuid]
+        return sorted(found, key=lambda one: (one.created_at, one.id))
 
 
 class InMemoryApiKeyRepository(_InMemoryRecords[ApiKey]):
@@ -177,7 +208,9 @@ class FakeDirectory:
         if allowed is not None and application not in allowed:
             raise ForbiddenError(f"the API key may not touch application {application!r}")
         return RegisteredEndpoint(
-            application=application, incarnation=self.incarnations.get(endpoint_id, "first")
+            application=application,
+            version=AppVersionName(f"{application}-v1"),
+            incarnation=self.incarnations.get(endpoint_id, "first"),
         )
 
 
@@ -200,7 +233,8 @@ class RecordingPublisher:
 
     def statuses(self) -> list[TokenStatus | None]:
         events = (one.event for one in self.published.values())
-        return [event.status for event in events if isinstance(event, EndpointTokenStatusChangedEvent)]
+        kinds = (EndpointTokenStatusChangedEvent, SenmlCredentialStatusChangedEvent)
+        return [event.status for event in events if isinstance(event, kinds)]
 
 
 @dataclass
@@ -208,6 +242,7 @@ class Fakes:
     """All of them, wired up."""
 
     tokens: InMemoryTokenRepository = field(default_factory=InMemoryTokenRepository)
+    senml: InMemorySenmlRepository = field(default_factory=InMemorySenmlRepository)
     api_keys: InMemoryApiKeyRepository = field(default_factory=InMemoryApiKeyRepository)
     directory: FakeDirectory = field(default_factory=FakeDirectory)
     events: RecordingPublisher = field(default_factory=RecordingPublisher)
@@ -216,17 +251,19 @@ class Fakes:
 
     def __post_init__(self) -> None:
         self.announcer = Announcer(
-            {EndpointToken: self.tokens, ApiKey: self.api_keys},
+            {EndpointToken: self.tokens, ApiKey: self.api_keys, SenmlCredential: self.senml},
             events=self.events,
             clock=self.clock,
             pace=Pace(tell_within_s=3.0, sweep_every_s=0.05),
         )
         self.parts = Parts(
             tokens=self.tokens,
+            senml=self.senml,
             api_keys=self.api_keys,
             endpoints=self.directory,
             announcing=self.announcer,
             fingerprints=Fingerprints(SECRETS_KEY),
+            secrets=SecretBox(SECRETS_KEY),
             clock=self.clock,
             entropy=self.entropy,
             tell_within_s=3.0,

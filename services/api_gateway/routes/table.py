@@ -1,6 +1,13 @@
 """All routes, in the order in which the documentation shows them."""
 
-from services.api_gateway.routes import api_keys, applications, endpoints, metadata, tokens
+from services.api_gateway.routes import (
+    api_keys,
+    applications,
+    endpoints,
+    metadata,
+    senml_credentials,
+    tokens,
+)
 from services.api_gateway.routes.declaration import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -8,5 +15,6 @@ ROUTES: tuple[Route, ...] = (
     *endpoints.ROUTES,
     *metadata.ROUTES,
     *tokens.ROUTES,
+    *senml_credentials.ROUTES,
     *api_keys.ROUTES,
 )

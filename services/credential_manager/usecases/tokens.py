@@ -30,7 +30,8 @@ from services.credential_manager.domain import (
     refuse_duplicate,
 )
 from services.credential_manager.ports import Parts, RegisteredEndpoint
-from services.credential_manager.usecases.changing import MAX_TRIES, change, new_change
+from services.credential_manager.usecases.changing import change, new_change
+from services.credential_manager.usecases.claiming import claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +61,17 @@ async def create_token(cmd: CreateToken, *, parts: Parts) -> tuple[EndpointToken
     check_limits(cmd.applications, application)
     await _check_endpoint(endpoint_id, application, cmd, parts=parts)
     check_room(sum(token.phase is Phase.LIVE for token in await parts.tokens.of_endpoint(endpoint_id)))
-    claim = await _claim(_new_token(endpoint_id, application, value, parts=parts).unconfirmed(), parts=parts)
+    claimed = await _claim(
+        _new_token(endpoint_id, application, value, parts=parts).unconfirmed(), parts=parts
+    )
     try:
         endpoint = await _check_endpoint(endpoint_id, application, cmd, parts=parts)
     except GroveError:
         with suppress(UnavailableError):  # a claim that is left over is forgotten within a minute
-            await parts.tokens.discard(claim)
+            await parts.tokens.discard(claimed)
         raise
-    token = claim.confirmed(new_change(parts), incarnation=endpoint.incarnation)
-    if not await parts.tokens.replace(claim, token):
+    token = claimed.confirmed(new_change(parts), incarnation=endpoint.incarnation)
+    if not await parts.tokens.replace(claimed, token):
         raise ConflictError("the endpoint or this token was changed by another request")
     await parts.announcing.tell_if_possible(token)
     return token, value
@@ -179,28 +182,13 @@ def _new_token(
 async def _claim(
     token: EndpointToken, *, parts: Parts, same_endpoint_is_success: bool = False
 ) -> EndpointToken:
-    """Store a new token, or find out why that is not possible.
-
-    An unconfirmed claim of the same endpoint gives way: either its request has died, or it loses
-    against this one when it tries to confirm.
-
-    Raises:
-        ConflictError: The value is taken.
-    """
-    for _ in range(MAX_TRIES):
-        if await parts.tokens.add(token):
-            return token
-        existing = await parts.tokens.find_by_value(token.application, token.fingerprint)
-        if existing is None:
-            continue
-        ours = existing.endpoint_id == token.endpoint_id
-        if ours and existing.phase is Phase.UNCONFIRMED:
-            await parts.tokens.discard(existing)
-        elif ours and same_endpoint_is_success and _is_same(existing, token):
-            return existing
-        else:
-            raise refuse_duplicate(existing)
-    raise ConflictError("too many requests for this token; try again")
+    return await claim(
+        token,
+        repository=parts.tokens,
+        find_holder=lambda: parts.tokens.find_by_value(token.application, token.fingerprint),
+        is_success=lambda existing: same_endpoint_is_success and _is_same(existing, token),
+        refuse=refuse_duplicate,
+    )
 
 
 def _is_same(existing: EndpointToken, token: EndpointToken) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from libs.bus.requests import Check, always
+from libs.contracts.applications import EmptyReply
 from libs.contracts.ecap import (
     TOKEN_REVOKED,
     TOKEN_STATUS_CHANGED,
@@ -23,7 +24,8 @@ from libs.contracts.lifecycle import (
     ConfigurationUpdatedEvent,
 )
 from libs.contracts.messages import EventT, ReplyT, Request
-from libs.contracts.subjects import Subjects
+from libs.contracts.senml_credentials import ActivateDeviceSecret, DeviceSecretsReply, DeviceSecretsRequest
+from libs.contracts.subjects import EventType, Subjects
 from libs.contracts.tokens import TokenStatus
 
 
@@ -33,6 +35,8 @@ class InMemoryBus:
     Attributes:
         versions: Extensions each version allows; None = all.
         tokens: Endpoint of (application, token), or the error it is refused with.
+        devices: Secrets of each SenML device, or the error its lookup ends in.
+        first_use: What telling a first use ends in.
         asked: Requests that reached an owner, by message type.
         meanwhile: Called with each request, when the answer is decided and not yet given.
         before_sending: Called when a device's request waited for its owner, who now is there.
@@ -43,6 +47,8 @@ class InMemoryBus:
         self.subjects = Subjects()
         self.versions: dict[str, tuple[str, ...] | None] = {"grove-v1": None}
         self.tokens: dict[tuple[str, str], str | GroveError] = {("grove", "token"): "ep"}
+        self.devices: dict[str, DeviceSecretsReply | GroveError] = {}
+        self.first_use: EmptyReply | GroveError = EmptyReply(status_code=204)
         self.asked: Counter[str] = Counter()
         self.received: list[ClientData] = []
         self.release = asyncio.Event()
@@ -87,6 +93,10 @@ class InMemoryBus:
         for callback in self._on_cut:
             callback()
 
+    def tell(self, kind: EventType[EventT], event: EventT) -> None:
+        """Say that something has happened."""
+        self._handlers[kind.subject(self.subjects)](event)
+
     def move(self, endpoint_id: str, status: TokenStatus | None, *, application: str = "grove") -> None:
         """Say that a token of an endpoint changed its state."""
         event = EndpointTokenStatusChangedEvent(app_name=application, endpoint_id=endpoint_id, status=status)
@@ -115,6 +125,8 @@ class InMemoryBus:
                 if isinstance(holder, GroveError):
                     raise holder
                 return EndpointTokenValidationResponse(token_id="t", endpoint_id=holder)
+            case DeviceSecretsRequest() | ActivateDeviceSecret():
+                return self._answer_about_device(message)
             case ClientData():
                 self.received.append(message)
                 if self.extension_error is not None:
@@ -122,6 +134,11 @@ class InMemoryBus:
                 return ExtensionData(payload=message.payload)
             case _:
                 raise AssertionError(message)
+
+    def _answer_about_device(self, message: DeviceSecretsRequest | ActivateDeviceSecret) -> object:
+        if isinstance(message, ActivateDeviceSecret):
+            return self.first_use
+        return self.devices.get(message.dvn_uuid, NotFoundError("there is no such device"))
 
 
 async def settle() -> None:

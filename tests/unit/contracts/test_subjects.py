@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.contracts import access, api_keys, credentials, ecap, endpoints, esp, lifecycle
+from libs.contracts import (
+    access,
+    api_keys,
+    credentials,
+    ecap,
+    endpoints,
+    esp,
+    lifecycle,
+    senml_credentials,
+)
 from libs.contracts.streams import all_streams, events_stream
 from libs.contracts.subjects import AnyOperation, Subjects, encode_token
 
@@ -55,6 +64,7 @@ def test_events_stream_keeps_control_events_and_no_data_events() -> None:
     kept = events_stream(subjects).subjects
 
     assert "grove.v1.events.*.endpoint.token.>" in kept
+    assert "grove.v1.events.*.endpoint.senml-credential.>" in kept
     assert not [pattern for pattern in kept if "data-collection" in pattern]
     assert len({stream.name for stream in all_streams(subjects)}) == len(all_streams(subjects))
 
@@ -75,6 +85,12 @@ def _matches(pattern: str, subject: str) -> bool:
         pytest.param("http-transport", esp.EPMX, id="transport asks for metadata"),
         pytest.param("http-transport", ecap.VALIDATE_TOKEN, id="transport asks for a token"),
         pytest.param("api-gateway", endpoints.CREATE_ENDPOINT, id="gateway creates an endpoint"),
+        pytest.param("http-transport", senml_credentials.DEVICE_SECRETS, id="HTTP verifies a device"),
+        pytest.param("mqtt-transport", senml_credentials.DEVICE_SECRETS, id="MQTT verifies a device"),
+        pytest.param("mqtt-transport", senml_credentials.ACTIVATE_DEVICE_SECRET, id="MQTT tells a first use"),
+        pytest.param(
+            "api-gateway", senml_credentials.CREATE_SENML_CREDENTIAL, id="gateway gives a device a secret"
+        ),
     ],
 )
 def test_callers_may_publish_what_owners_may_hear(caller: str, operation: AnyOperation) -> None:
@@ -93,6 +109,8 @@ def test_callers_may_publish_what_owners_may_hear(caller: str, operation: AnyOpe
         pytest.param(endpoints.LIST_ENDPOINTS, id="list endpoints"),
         pytest.param(credentials.SET_TOKEN_STATUS, id="revoke a token"),
         pytest.param(credentials.STORE_TOKEN, id="store a token"),
+        pytest.param(senml_credentials.CREATE_SENML_CREDENTIAL, id="give a device a secret"),
+        pytest.param(senml_credentials.SET_SENML_CREDENTIAL_STATUS, id="reactivate a device's secret"),
     ],
 )
 def test_transport_that_was_broken_into_cannot_do_what_operators_do(operation: AnyOperation) -> None:
@@ -106,9 +124,23 @@ def test_transport_that_was_broken_into_cannot_do_what_operators_do(operation: A
 def test_gateway_cannot_do_what_only_services_do() -> None:
     gateway = next(user for user in access.users() if user.name == "api-gateway")
 
-    for operation in (credentials.STORE_TOKEN, credentials.DELETE_ENDPOINT_TOKENS, ecap.VALIDATE_TOKEN):
+    for operation in (
+        credentials.STORE_TOKEN,
+        credentials.DELETE_ENDPOINT_TOKENS,
+        ecap.VALIDATE_TOKEN,
+        senml_credentials.DEVICE_SECRETS,
+        senml_credentials.ACTIVATE_DEVICE_SECRET,
+    ):
         subject = operation.subject(Subjects())
         assert not any(_matches(pattern, subject) for pattern in gateway.publish)
+
+
+def test_secrets_of_devices_are_told_to_transports_and_to_nobody_else() -> None:
+    subject = senml_credentials.DEVICE_SECRETS.subject(Subjects())
+
+    allowed = {user.name for user in access.users() if any(_matches(one, subject) for one in user.publish)}
+
+    assert allowed == {"http-transport", "mqtt-transport"}
 
 
 def test_observer_hears_events_and_says_nothing() -> None:
