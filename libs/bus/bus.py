@@ -157,7 +157,7 @@ class Bus:
         )
 
     async def hear(self, subject: str, handler: Callable[[bytes], None]) -> None:
-        """Call ``handler`` with the bytes of every message on ``subject``: no events, and they may be missed."""
+        """Call ``handler`` with the bytes of every message on ``subject``, which may be missed."""
 
         async def on_message(msg: Msg) -> None:
             handler(msg.data)

@@ -2,7 +2,7 @@
 
 The order of checks is protocol/kp1.md's: the path (the transport parsed it), then version,
 extension, token, state, and last the resource and the payload, which are the owner's to judge.
-One table, :func:`extensions`, says who answers which extension. What ends a request badly is a
+The table in :mod:`libs.bus.extensions` says who answers which extension. What ends a request badly is a
 :class:`GroveError` somewhere below and becomes an :class:`Answer` here, once; how an answer looks
 on the wire is the transport's business.
 """
@@ -11,9 +11,7 @@ import asyncio
 import functools
 import json
 import time
-import zoneinfo
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
 from typing import Protocol, TypeAlias
 
 import structlog
@@ -24,7 +22,6 @@ from libs.bus.ordering import KeyedQueue
 from libs.bus.requests import Check, always, pauses_s
 from libs.contracts import kp1
 from libs.contracts.errors import (
-    BadRequestError,
     DeadlineError,
     GroveError,
     InternalError,
@@ -33,15 +30,9 @@ from libs.contracts.errors import (
     UnavailableError,
     error_for,
 )
-from libs.contracts.esp import EPMX, ClientData, ExtensionData
-from libs.contracts.instants import unix_ms
 from libs.contracts.kp1 import Kp1Path
 from libs.contracts.messages import ReplyT, Request
-from libs.contracts.payload import decode_object, encode_json
-from libs.contracts.subjects import Operation
 
-OWNER_TIMEOUT_S = 5.0
-"""How long an owner may take; protocol/kp1.md answers 504 after that."""
 QUEUE_WAIT_S = 30.0
 """How long a request may wait behind earlier ones of its endpoint: six owners' worth of silence."""
 
@@ -189,6 +180,24 @@ class FrontDoor:
         _record(path, attempt, answer, duration_s=time.perf_counter() - started)
         return answer
 
+    async def let_in(
+        self, path: Kp1Path, *, heard: Heard | None = None, persist_s: float = 0.0
+    ) -> Caller | Answer:
+        """Find out who speaks, for whoever takes the request on from there; an answer is an error.
+
+        Args:
+            path: What is asked of whom.
+            heard: As for :meth:`answer`.
+            persist_s: As for :meth:`answer`.
+        """
+        started = time.perf_counter()
+        attempt = _Attempt(self, path, None, heard or self._heard)
+        answer = await (attempt.persist(within_s=persist_s) if persist_s else attempt.once())
+        if attempt.caller is not None and not answer.is_error:
+            return attempt.caller
+        _record(path, attempt, answer, duration_s=time.perf_counter() - started)
+        return answer
+
     async def in_turn(self, path: Kp1Path, caller: Caller, payload: bytes) -> Answer:
         """Ask the extension when earlier requests of this endpoint to it are answered.
 
@@ -216,7 +225,8 @@ class FrontDoor:
 class _Attempt:
     """A request on its way, once or several times."""
 
-    def __init__(self, door: FrontDoor, path: Kp1Path, payload: bytes, heard: Heard) -> None:
+    def __init__(self, door: FrontDoor, path: Kp1Path, payload: bytes | None, heard: Heard) -> None:
+        """Ask with ``payload``; None = only find out who speaks."""
         self._door = door
         self._path = path
         self._payload = payload
@@ -250,6 +260,8 @@ class _Attempt:
     async def _ask(self) -> Answer:
         self.caller = await self._door.admit(self._path)
         self._heard(self._path, self.caller)
+        if self._payload is None:
+            return Answer()
         check_size(len(self._payload))
         return await self._door.in_turn(self._path, self.caller, self._payload)
 
@@ -262,72 +274,6 @@ class _Attempt:
         except Exception as error:  # noqa: BLE001 - the boundary: logged in full, told as 500
             self.failure = error
             return Answer(InternalError.status_code, InternalError.default_phrase)
-
-
-def extensions(
-    bus: DoorBus, *, now: Callable[[], datetime], owner_timeout_s: float = OWNER_TIMEOUT_S
-) -> dict[str, Extension]:
-    """Say who answers which extension; one that is missing here is a 404 until its owner exists."""
-    return {
-        "epmx": OwnedExtension(bus, EPMX, timeout_s=owner_timeout_s),
-        "tsx": TimeExtension(now),
-    }
-
-
-class OwnedExtension:
-    """An extension that a service answers: the request goes to any replica of its owner."""
-
-    ordered = True
-
-    def __init__(
-        self, bus: DoorBus, operation: Operation[ClientData, ExtensionData], *, timeout_s: float
-    ) -> None:
-        self._bus = bus
-        self._subject = operation.subject(bus.subjects)
-        self._reply = operation.reply
-        self._timeout_s = timeout_s
-
-    async def answer(self, path: Kp1Path, caller: Caller, payload: bytes) -> Answer:
-        """Ask the owner."""
-        message = ClientData(
-            app_version_name=path.app_version,
-            endpoint_id=caller.endpoint_id,
-            resource_path=path.resource,
-            request_id=path.request_id,
-            payload=payload,
-        )
-        reply = await self._bus.request(
-            self._subject, message, self._reply, timeout_s=self._timeout_s, check=caller.check
-        )
-        return Answer(reply.status_code, reply.reason_phrase or "", reply.payload)
-
-
-class TimeExtension:
-    """``tsx``: what time it is, and on request how far a time zone is from UTC."""
-
-    ordered = False
-
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        self._now = now
-        self._zones = _zone_names()
-
-    async def answer(self, path: Kp1Path, caller: Caller, payload: bytes) -> Answer:  # noqa: ARG002 - Extension
-        """Tell the time."""
-        if path.resource:
-            raise NotFoundError("tsx has no resources")
-        now = self._now()
-        told: dict[str, int] = {"timestamp": unix_ms(now)}
-        zone = decode_object(payload).get("timezone")
-        if zone is not None and (offset_s := self._utc_offset_s(zone, now)):
-            told["offset"] = offset_s
-        return Answer(payload=encode_json(told))
-
-    def _utc_offset_s(self, zone: object, now: datetime) -> int:
-        # Only names of the list reach the file system.
-        if not isinstance(zone, str) or zone not in self._zones:
-            raise BadRequestError("timezone must be an IANA time zone name")
-        offset = now.astimezone(zoneinfo.ZoneInfo(zone)).utcoffset()
-        return 0 if offset is None else int(offset.total_seconds())
 
 
 def check_size(payload_bytes: int) -> None:
@@ -343,12 +289,6 @@ def check_size(payload_bytes: int) -> None:
 def error_body(status_code: int, reason_phrase: str) -> bytes:
     """Spell an error as KP1 does: exactly these two fields."""
     return json.dumps({"statusCode": status_code, "reasonPhrase": reason_phrase}).encode()
-
-
-@functools.cache
-def _zone_names() -> frozenset[str]:
-    """List the time zones of this machine or of the tzdata package; takes 40 ms."""
-    return frozenset(zoneinfo.available_timezones())
 
 
 def may_yet_succeed(status_code: int) -> bool:

@@ -12,7 +12,7 @@ What waits here was taken into somebody's budget of bytes and is bounded by that
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
@@ -41,10 +41,6 @@ MAX_IN_FLIGHT: Final = 16
 
 Ticket: TypeAlias = Any
 """Whatever its owner recognises a message by."""
-OnStored: TypeAlias = Callable[[int, Sequence[Ticket]], None]
-"""Told a batch's counter and its tickets, by position, when it is durable."""
-OnFailed: TypeAlias = Callable[[Sequence[Ticket], GroveError], None]
-"""Told the tickets of a batch that is not durable, or nobody knows."""
 
 _BATCHES = Counter("grove_ingest_batches_total", "Batches of telemetry published, by outcome.", ["outcome"])
 _STORED, _FAILED = _BATCHES.labels("stored"), _BATCHES.labels("failed")
@@ -73,6 +69,19 @@ class IngestBus(Protocol):
     ) -> Announced: ...
 
 
+class Owners(Protocol):
+    """Whoever handed messages in, told of whole batches; none of this may fail."""
+
+    def sent(self, counter: int, tickets: Sequence[Ticket]) -> None:
+        """A batch is about to be published: what becomes of it may be heard from now on."""
+
+    def stored(self, counter: int, tickets: Sequence[Ticket]) -> None:
+        """It is durable; the tickets are in the order of its positions."""
+
+    def failed(self, counter: int, tickets: Sequence[Ticket], error: GroveError) -> None:
+        """It is not durable, or nobody knows."""
+
+
 class _Batch:
     """Messages gathered for one publish."""
 
@@ -93,8 +102,7 @@ class Ingest:
         bus: IngestBus,
         *,
         run_id: int,
-        on_stored: OnStored,
-        on_failed: OnFailed,
+        owners: Owners,
         wait_when_full: bool,
         deadline_s: float = DEADLINE_S,
     ) -> None:
@@ -103,8 +111,7 @@ class Ingest:
         Args:
             bus: Where to.
             run_id: Of this process, 64 bits.
-            on_stored: Told of each batch that became durable; must not fail.
-            on_failed: Told of each batch that did not; must not fail.
+            owners: Told what becomes of the messages.
             wait_when_full: Whether messages wait while the stream is full, because whoever sends them is
                 stopped meanwhile, or fail after the deadline.
             deadline_s: How long a batch is published until it has failed.
@@ -112,8 +119,7 @@ class Ingest:
         self._bus = bus
         self._subject = ingest_subject(bus.subjects)
         self._run_id = run_id
-        self._on_stored = on_stored
-        self._on_failed = on_failed
+        self._owners = owners
         self._wait_when_full = wait_when_full
         self._deadline_s = deadline_s
         self._gathering = _Batch()
@@ -174,25 +180,26 @@ class Ingest:
 
     async def _publish(self, batch: _Batch, counter: int) -> None:
         began = time.perf_counter()
+        self._owners.sent(counter, batch.tickets)
         try:
             await self._store(batch, counter)
         except GroveError as error:
             _FAILED.inc()
             _log.warning("ingest_failed", messages=len(batch.messages), reason=error.reason_phrase)
-            self._on_failed(batch.tickets, error)
+            self._owners.failed(counter, batch.tickets, error)
         except asyncio.CancelledError:
-            self._on_failed(batch.tickets, UnavailableError("the service is stopping"))
+            self._owners.failed(counter, batch.tickets, UnavailableError("the service is stopping"))
             raise
         except Exception as error:  # noqa: BLE001 - the boundary: nothing of it is acknowledged
             _FAILED.inc()
             _log.error("ingest_failed", messages=len(batch.messages), exc_info=error)
-            self._on_failed(batch.tickets, InternalError())
+            self._owners.failed(counter, batch.tickets, InternalError())
         else:
             _STORED.inc()
             _MESSAGES.inc(len(batch.messages))
             _SIZES.observe(len(batch.messages))
             _SECONDS.observe(time.perf_counter() - began)
-            self._on_stored(counter, batch.tickets)
+            self._owners.stored(counter, batch.tickets)
         finally:
             self._in_flight -= 1
             _IN_FLIGHT.set(self._in_flight)

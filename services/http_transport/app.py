@@ -1,8 +1,10 @@
 """Composition root of http-transport: the only file that knows all others."""
 
 from libs.bus import connect_bus
-from libs.bus.front_door import FrontDoor, extensions
+from libs.bus.extensions import WaitingCallers, extensions
+from libs.bus.front_door import FrontDoor
 from libs.bus.identity import Identity
+from libs.bus.ingest import Ingest
 from libs.bus.seen import SeenReporter
 from libs.process import Process, SystemClock
 from libs.process.budget import Budget
@@ -13,6 +15,8 @@ from services.http_transport import metrics
 from services.http_transport.http_api import DeviceApi
 from services.http_transport.responses import complain
 from services.http_transport.settings import Settings
+
+_TELEMETRY_STOP_S = 5.0
 
 
 async def build(process: Process) -> None:
@@ -25,7 +29,15 @@ async def build(process: Process) -> None:
     seen = SeenReporter(bus, transport="HTTP", now=clock.now)
     process.supervise("telling who was seen", seen.run())
     process.on_stop("who was seen", seen.report)
-    table = extensions(bus, now=clock.now, owner_timeout_s=settings.owner_s)
+    ingest = Ingest(
+        bus,
+        run_id=process.run_id,
+        owners=WaitingCallers(),
+        wait_when_full=False,
+        deadline_s=settings.durable_s,
+    )
+    process.on_stop("telemetry", lambda: ingest.stop(within_s=_TELEMETRY_STOP_S))
+    table = extensions(bus, now=clock.now, ingest=ingest, owner_timeout_s=settings.owner_s)
     door = FrontDoor(
         identity,
         table,

@@ -40,6 +40,12 @@ class Settings:
         minimum=0.05,
         doc="For each owner that is asked; then 504, or 503 if it is away.",
     )
+    durable_s: float = setting(
+        15.0,
+        unit="s",
+        minimum=0.05,
+        doc="For telemetry to become durable; a change of the stream's leader takes 4 to 6.5 s. Then 503.",
+    )
     queue_s: float = setting(
         30.0,
         unit="s",

@@ -4,8 +4,10 @@ import asyncio
 from typing import Final
 
 from libs.bus import Bus, KeyedQueue, connect_bus
-from libs.bus.front_door import FrontDoor, extensions
+from libs.bus.extensions import DCX, ElsewhereExtension, extensions
+from libs.bus.front_door import FrontDoor
 from libs.bus.identity import Identity
+from libs.bus.ingest import Ingest
 from libs.bus.seen import SeenReporter
 from libs.bus.tasks import TaskSet
 from libs.mqtt import Limits, SessionStore
@@ -15,7 +17,7 @@ from libs.process.connection_limits import ConnectionLimits
 from libs.process.descriptors import room_for
 from libs.process.http_connections import BoundedServer
 from services.mqtt_transport import metrics
-from services.mqtt_transport.bus_api import BusConfirmations, BusConnectivity, serve
+from services.mqtt_transport.bus_api import BusConfirmations, BusConnectivity, hear_replies, serve
 from services.mqtt_transport.domain.bindings import Bindings
 from services.mqtt_transport.listener.connection import MAX_UNSENT_BYTES
 from services.mqtt_transport.listener.connections import Connections
@@ -25,12 +27,14 @@ from services.mqtt_transport.listener.tcp import TcpListener
 from services.mqtt_transport.listener.websocket import WebSocketListener
 from services.mqtt_transport.settings import Settings
 from services.mqtt_transport.usecases.clients import Clients, Pace
+from services.mqtt_transport.usecases.collecting import Collecting
 from services.mqtt_transport.usecases.presence import Presence
 from services.mqtt_transport.usecases.pushing import Pushing
 from services.mqtt_transport.usecases.requests import Requests
 
 _MAX_TASKS: Final = 100_000
 """Far above what the budget of bytes lets through; only pushes' confirmations ever meet it."""
+_TELEMETRY_STOP_S: Final = 5.0
 _EXPIRE_EVERY_S: Final = 30.0
 _MAX_IN_FLIGHT: Final = 1_000
 """Messages of one connection answered at the same time (protocol/kp1.md, connection rules)."""
@@ -49,7 +53,7 @@ async def build(process: Process) -> None:
     clock = SystemClock()
     door = FrontDoor(
         identity,
-        extensions(bus, now=clock.now, owner_timeout_s=settings.owner_s),
+        extensions(bus, now=clock.now, owner_timeout_s=settings.owner_s) | {DCX: ElsewhereExtension()},
         queue_wait_s=settings.patience_s,
     )
     seen = SeenReporter(bus, transport="MQTT", now=clock.now)
@@ -66,9 +70,22 @@ async def build(process: Process) -> None:
     metrics.SESSIONS.set_function(lambda: len(sessions))
     clients = Clients(sessions)
     process.supervise("expiring sessions", _expire(clients))
-    requests = Requests(door, presence, seen, patience_s=settings.patience_s, order=KeyedQueue())
+    collecting = Collecting(identity, presence, seen, connections)
+    ingest = Ingest(bus, run_id=process.run_id, owners=collecting, wait_when_full=True)
+    collecting.put_into(ingest)
+    await hear_replies(bus, run_id=process.run_id, collecting=collecting)
+    process.on_stop("telemetry", lambda: ingest.stop(within_s=_TELEMETRY_STOP_S))
+    requests = Requests(
+        door,
+        presence,
+        seen,
+        patience_s=settings.patience_s,
+        order=KeyedQueue(),
+        collecting=collecting,
+    )
     parts = Parts(
         requests=requests,
+        collecting=collecting,
         presence=presence,
         pushing=pushing,
         clients=clients,

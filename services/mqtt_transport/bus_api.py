@@ -14,8 +14,10 @@ from libs.contracts.connectivity import (
     DisconnectedEvent,
     generation,
 )
+from libs.contracts.ingest import replies_subject
 from libs.contracts.pushes import DeliveredReport, Push, delivered_operation, push_subject
 from services.mqtt_transport.domain.bindings import Ending
+from services.mqtt_transport.usecases.collecting import Collecting
 from services.mqtt_transport.usecases.presence import Presence
 from services.mqtt_transport.usecases.pushing import Pushing
 
@@ -78,6 +80,11 @@ class BusConfirmations:
         operation = delivered_operation(instance)
         subject = operation.subject(self._bus.subjects)
         await self._bus.request(subject, report, operation.reply, timeout_s=_TIMEOUT_S)
+
+
+async def hear_replies(bus: Bus, *, run_id: int, collecting: Collecting) -> None:
+    """Hear what data-collection makes of the batches of this run."""
+    await bus.hear(replies_subject(bus.subjects, run_id), collecting.on_replies)
 
 
 async def serve(bus: Bus, *, run_id: str, replica: str, presence: Presence, pushing: Pushing) -> None:

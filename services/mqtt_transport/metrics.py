@@ -13,6 +13,8 @@ TAKEN_OVER = Counter(
     "grove_mqtt_taken_over_total", "Connections ended because their client id connected again."
 )
 REQUESTS = Counter("grove_mqtt_requests_total", "Messages answered.", ["extension", "status"])
+COLLECTED = Counter("grove_mqtt_collected_total", "Messages of telemetry that are durable.")
+NOT_COLLECTED = Counter("grove_mqtt_not_collected_total", "Messages of telemetry that did not get durable.")
 LEFT_OUT = Counter("grove_mqtt_left_out_total", "Messages that will never be acknowledged.")
 DROPPED = Counter("grove_mqtt_dropped_total", "Answers and pushes not sent, by reason.", ["reason"])
 HELD_BYTES = Gauge("grove_mqtt_held_bytes", "Bytes of unanswered messages in memory.")

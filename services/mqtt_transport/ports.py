@@ -6,6 +6,7 @@ from typing import Protocol
 from libs.contracts.pushes import DeliveredReport
 from libs.mqtt import ReasonCode
 from services.mqtt_transport.domain.bindings import Ending
+from services.mqtt_transport.domain.speaking import Spoken
 
 
 class Channel(Protocol):
@@ -47,6 +48,20 @@ class Channel(Protocol):
 
     def show_owner(self, owner: str) -> None:
         """Send what was kept for this owner: the client has just shown that it speaks for it."""
+
+
+class TelemetryChannel(Channel, Protocol):
+    """A client's connection, as far as its telemetry goes."""
+
+    @property
+    def topics(self) -> dict[str, Spoken]:
+        """Topics of this connection that were let in."""
+
+    def collected(self, numbers: list[int], *, messages: int, held: int) -> None:
+        """So many messages are durable: acknowledge those that have a number."""
+
+    def not_collected(self, number: int, *, held: int) -> None:
+        """A message is not durable: never acknowledge it."""
 
 
 class Channels(Protocol):

@@ -25,9 +25,11 @@ from libs.mqtt import (
     Subscribed,
 )
 from services.mqtt_transport import metrics
+from services.mqtt_transport.domain.speaking import Spoken
 from services.mqtt_transport.listener.parts import Parts
 from services.mqtt_transport.listener.reading import Pause, Reading
 from services.mqtt_transport.listener.wire import Wire
+from services.mqtt_transport.usecases.requests import HandedOver
 
 QUIET_BYTES: Final = 1024 * 1024
 """Unread output above which answers of QoS 0 are dropped."""
@@ -36,6 +38,8 @@ MAX_UNSENT_BYTES: Final = 4 * 1024 * 1024
 
 _MESSAGE_OVERHEAD_BYTES: Final = 4096
 """What answering a message takes beside its own bytes: a task, its frames, its place in line. Measured."""
+_TELEMETRY_OVERHEAD_BYTES: Final = 1024
+"""The same for one that needs no task: its place in a batch, and the batch's encoded copy."""
 _LONGEST_ADMISSION_S: Final = 8.0
 """A CONNECT that would wait longer is told to come back: clients give up after about 10 s."""
 _MAX_BOUND_FILTERS: Final = 1_000
@@ -64,6 +68,7 @@ class Connection:
         "_waiting",
         "_wire",
         "number",
+        "topics",
     )
 
     def __init__(self, number: int, wire: Wire, parts: Parts) -> None:
@@ -77,6 +82,7 @@ class Connection:
         self._in_flight = 0
         self._waiting = 0
         self._closed = False
+        self.topics: dict[str, Spoken] = {}
         self._dirty = False
         self._settled: asyncio.Future[None] | None = None
         self._said_goodbye = False
@@ -194,6 +200,20 @@ class Connection:
             self._repeat_timer = self._loop.call_later(wait_s, self.end, ReasonCode.SERVER_BUSY)
         self._touch()
 
+    def collected(self, numbers: list[int], *, messages: int, held: int) -> None:
+        """So many messages are durable: acknowledge those that have a number."""
+        if numbers and not self._closed and not self._session.closing:
+            self._session.acknowledge_many(numbers)
+        self._in_flight -= messages
+        self._parts.intake.give(held)
+        self._touch()
+
+    def not_collected(self, number: int, *, held: int) -> None:
+        """A message is not durable: never acknowledge it."""
+        if number:
+            self.leave_out(number)
+        self._finish(held)
+
     def show_owner(self, owner: str) -> None:
         """Send what was kept for this owner."""
         if not self._closed:
@@ -278,20 +298,26 @@ class Connection:
         metrics.CONNECTS.labels("resumed" if state is not None else "accepted").inc()
 
     def _answer_soon(self, message: PublishReceived) -> None:
-        held = len(message.payload) + len(message.topic) + _MESSAGE_OVERHEAD_BYTES
+        size = len(message.payload) + len(message.topic)
+        held = size + _TELEMETRY_OVERHEAD_BYTES
+        if self._parts.collecting.take(self, message, held):
+            self._begin(held)
+            return
+        held = size + _MESSAGE_OVERHEAD_BYTES
         self._begin(held)
         self._parts.tasks.spawn(self._answer(message, held), name="answer")
 
     async def _answer(self, message: PublishReceived, held: int) -> None:
-        reason: ReasonCode | None = None
+        outcome: ReasonCode | HandedOver | None = None
         try:
-            reason = await self._parts.requests.answer(self, message)
+            outcome = await self._parts.requests.answer(self, message, held=held)
         except Exception as error:  # noqa: BLE001 - the boundary: what we fail at is not acknowledged
             _log.error("mqtt_request_failed", connection=self.number, exc_info=error)
         finally:
-            if message.number:
-                self._acknowledge(message.number, reason)
-            self._finish(held)
+            if not isinstance(outcome, HandedOver):
+                if message.number:
+                    self._acknowledge(message.number, outcome)
+                self._finish(held)
 
     def _acknowledge(self, number: int, reason: ReasonCode | None) -> None:
         if reason is None:

@@ -53,6 +53,14 @@ class Presence:
             self._wake.set()
         return news
 
+    def find(self, endpoint_id: str) -> Binding | None:
+        """Who speaks for an endpoint here."""
+        return self._bindings.find(endpoint_id)
+
+    def is_current(self, binding: Binding) -> bool:
+        """Whether a binding still holds, as far as is known, so that another message says nothing new."""
+        return self._bindings.find(binding.endpoint_id) is binding and not binding.contested
+
     def closed(self, connection: int) -> None:
         """Note that a connection is gone."""
         if self._bindings.close(connection, now=self._clock()):

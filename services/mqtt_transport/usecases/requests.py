@@ -13,6 +13,7 @@ from structlog.contextvars import bind_contextvars
 
 from libs.bus import KeyedQueue
 from libs.bus.codec import new_correlation_id
+from libs.bus.extensions import DCX
 from libs.bus.front_door import Answer, Caller, FrontDoor, may_yet_succeed
 from libs.bus.seen import SeenReporter
 from libs.contracts.errors import GroveError
@@ -21,13 +22,18 @@ from libs.mqtt import PublishReceived, ReasonCode
 from services.mqtt_transport import metrics
 from services.mqtt_transport.domain.answers import answer_topic, reason_of, token_named_by
 from services.mqtt_transport.domain.bindings import Binding
-from services.mqtt_transport.ports import Channel
+from services.mqtt_transport.ports import Channel, TelemetryChannel
+from services.mqtt_transport.usecases.collecting import Collecting
 from services.mqtt_transport.usecases.presence import Presence
 
 OrderKey = tuple[int, str, str]
 """Connection, extension, token."""
 
 _log = structlog.get_logger()
+
+
+class HandedOver:
+    """A message that somebody else acknowledges."""
 
 
 class Requests:
@@ -41,6 +47,7 @@ class Requests:
         *,
         patience_s: float,
         order: KeyedQueue[OrderKey],
+        collecting: Collecting,
     ) -> None:
         """Ask for at most ``patience_s``, waiting behind earlier requests included."""
         self._door = door
@@ -48,14 +55,27 @@ class Requests:
         self._seen = seen
         self._patience_s = patience_s
         self._order = order
+        self._collecting = collecting
 
-    async def answer(self, channel: Channel, message: PublishReceived) -> ReasonCode | None:
-        """Answer one message; returns how to acknowledge it, None for not at all."""
+    async def answer(
+        self, channel: TelemetryChannel, message: PublishReceived, *, held: int
+    ) -> ReasonCode | HandedOver | None:
+        """Answer one message; returns how to acknowledge it, None for not at all.
+
+        Telemetry is handed over: it is acknowledged with its batch, and ``held`` given back then.
+        """
         bind_contextvars(correlation_id=new_correlation_id())
         path: Kp1Path | None = None
         try:
             path = parse_topic(message.topic)
-            answer = await self._ask(channel, path, message.payload)
+            if path.extension == DCX:
+                let_in = await self._let_in(channel, path)
+                if isinstance(let_in, Caller):
+                    self._collecting.collect(channel, message, path, let_in, held=held)
+                    return HandedOver()
+                answer = let_in
+            else:
+                answer = await self._ask(channel, path, message.payload)
         except GroveError as error:
             answer = Answer(error.status_code, error.reason_phrase)
             _log.info("mqtt_request", status=answer.status_code, reason=answer.reason_phrase)
@@ -77,6 +97,13 @@ class Requests:
             _log.info("mqtt_subscriber_unknown", status=error.status_code, reason=error.reason_phrase)
             return
         self._heard(channel, app_version, token, caller)
+
+    async def _let_in(self, channel: Channel, path: Kp1Path) -> Caller | Answer:
+        return await self._door.let_in(
+            path,
+            heard=lambda path, caller: self._heard(channel, path.app_version, path.token, caller),
+            persist_s=self._patience_s,
+        )
 
     async def _ask(self, channel: Channel, path: Kp1Path, payload: bytes) -> Answer:
         loop = asyncio.get_running_loop()

@@ -17,10 +17,11 @@ from prometheus_client import REGISTRY
 from libs.bus import Bus
 from libs.contracts.connectivity import ConnectedEvent, DisconnectedEvent, generation
 from libs.contracts.pushes import Push, PushReply, push_subject
-from libs.contracts.streams import events_stream
+from libs.contracts.streams import events_stream, ingest_stream
 from libs.contracts.subjects import DEFAULT_ROOT, Subjects
 from libs.process import Process, ProcessSettings, serve
 from services.mqtt_transport.app import build, run_id_of
+from tests.support.collector import Collector
 from tests.support.mqtt_device import Device, Options, device
 from tests.support.owners import VERSION, Owners
 from tests.support.servers import NatsServer, fresh_subject_root, nats_process
@@ -37,6 +38,7 @@ class Transport:
         self.nats_url = nats_url
         self.owners = owners
         self.pusher = pusher
+        self.collector: Collector
         self.connected: list[ConnectedEvent] = []
         self.disconnected: list[DisconnectedEvent] = []
 
@@ -144,6 +146,8 @@ async def running_transport(
         )
         await owners.serve()
         await owners.keep_events()
+        collector = Collector(await bus_of(stack, server, "data-collection", root))
+        await collector.keep()
         stack.push_async_callback(_forget_events, server.url, root)
         pusher = await bus_of(stack, server, "command-execution", root, permitted=False)
         environ |= {f"GROVE_MQTT_TRANSPORT_{name.upper()}": str(value) for name, value in settings.items()}
@@ -162,6 +166,7 @@ async def running_transport(
             environ=environ,
         )
         running = Transport(process, owners, pusher, server.url)
+        running.collector = collector
         events = pusher.subjects.events_of("endpoint", "connectivity", kind="connected")
         await pusher.listen(events, ConnectedEvent, running.connected.append)
         events = pusher.subjects.events_of("endpoint", "connectivity", kind="disconnected")
@@ -193,6 +198,7 @@ async def _forget_events(url: str, root: str) -> None:
     """Delete the stream of a test: a server that tests share has room for those of some dozens."""
     client = await nats.connect(url)
     try:
-        await client.jetstream().delete_stream(events_stream(Subjects(root)).name)
+        for spec in (events_stream(Subjects(root)), ingest_stream(Subjects(root))):
+            await client.jetstream().delete_stream(spec.name)
     finally:
         await client.close()

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 import structlog
 
-from libs.bus.front_door import Answer, FrontDoor, extensions
+from libs.bus.extensions import extensions
+from libs.bus.front_door import Answer, FrontDoor
 from libs.bus.identity import Identity
 from libs.contracts import kp1
 from libs.contracts.errors import (

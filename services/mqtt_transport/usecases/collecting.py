@@ -1,0 +1,235 @@
+"""``dcx`` over MQTT: from a topic to a batch with as little in between as correctness allows.
+
+This is the hot path of the product. A topic that was let in once is remembered with whom it speaks for, as
+long as the identity cache would remember it and no event took it back (delivery rule 17); its next
+messages are checked, put into a batch and acknowledged with it, without a task of their own. Everything
+else - a first message, a refusal, a payload that may not be stored - takes the ordinary way of
+:mod:`services.mqtt_transport.usecases.requests`.
+
+Telemetry is acknowledged when the stream has stored it. A device that gave a request id is told on
+``/status`` once data-collection has stored it too, or on ``/error`` why it could not.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import structlog
+
+from libs.bus.front_door import Answer, Caller, check_size
+from libs.bus.identity import Identity
+from libs.bus.ingest import Ingest
+from libs.bus.seen import SeenReporter
+from libs.contracts.dcx import check_message
+from libs.contracts.errors import GroveError
+from libs.contracts.ingest import IngestMessage, IngestReplies
+from libs.contracts.kp1 import MAX_PAYLOAD_BYTES, Kp1Path
+from libs.mqtt import PublishReceived
+from services.mqtt_transport import metrics
+from services.mqtt_transport.domain.answers import answer_topic
+from services.mqtt_transport.domain.bindings import Binding
+from services.mqtt_transport.domain.speaking import Spoken
+from services.mqtt_transport.ports import Channels, TelemetryChannel
+from services.mqtt_transport.usecases.presence import Presence
+
+REMEMBERED_S: Final = 30.0
+"""How long a topic is believed: as long as an entry of the identity cache."""
+MAX_TOPICS: Final = 1_000
+"""Topics of one connection; a gateway that has more pays for letting them in again."""
+REPLY_S: Final = 60.0
+"""How long the reply to a batch is waited for."""
+MAX_AWAITED: Final = 4_096
+"""Batches whose reply is waited for."""
+
+_NS_PER_MS: Final = 1_000_000
+_SEEN_EVERY_S: Final = 1.0
+_decode_replies = msgspec.msgpack.Decoder(IngestReplies).decode
+_log = structlog.get_logger()
+
+
+class Ticket(NamedTuple):
+    """A message on its way into the stream."""
+
+    channel: TelemetryChannel
+    number: int
+    held: int
+    reply: PublishReceived | None
+
+
+class Collecting:
+    """Takes telemetry of all connections, and tells devices what became of it."""
+
+    def __init__(
+        self, identity: Identity, presence: Presence, seen: SeenReporter, channels: Channels
+    ) -> None:
+        self._identity = identity
+        self._presence = presence
+        self._seen = seen
+        self._channels = channels
+        self._ingest: Ingest | None = None
+        self._awaited: OrderedDict[int, tuple[float, list[tuple[int, int, PublishReceived]]]] = OrderedDict()
+
+    def put_into(self, ingest: Ingest) -> None:
+        """Begin: the two need each other."""
+        self._ingest = ingest
+
+    # --- into the stream ------------------------------------------------------------------------
+
+    def take(self, channel: TelemetryChannel, message: PublishReceived, held: int) -> bool:
+        """Take a message of a topic that was let in before; False when it must go the ordinary way."""
+        spoken = channel.topics.get(message.topic)
+        if spoken is None:
+            return False
+        now = time.monotonic()
+        if spoken.epoch != self._identity.epoch or now > spoken.until:
+            del channel.topics[message.topic]
+            return False
+        payload = message.payload
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            return False
+        try:
+            samples = check_message(spoken.resource, payload)
+        except GroveError:
+            return False
+        if not self._presence.is_current(spoken.binding):
+            return False  # somebody else has spoken for it meanwhile, or may have
+        if now - spoken.seen_at > _SEEN_EVERY_S:
+            spoken.seen_at = now
+            self._seen.note(spoken.endpoint_id, spoken.app_version)
+        self._put(channel, message, spoken, samples=samples, held=held)
+        return True
+
+    def collect(
+        self, channel: TelemetryChannel, message: PublishReceived, path: Kp1Path, caller: Caller, *, held: int
+    ) -> None:
+        """Take a message of somebody who has just been let in, and remember its topic.
+
+        Raises:
+            GroveError: It may not be stored.
+        """
+        check_size(len(message.payload))
+        samples = check_message(path.resource, message.payload)
+        binding = self._presence.find(caller.endpoint_id) or _unbound(channel, path, caller)
+        spoken = Spoken(
+            path,
+            binding,
+            epoch=caller.epoch,
+            endpoint_id=caller.endpoint_id,
+            until=time.monotonic() + REMEMBERED_S,
+        )
+        if message.response_topic is None and binding.connection == channel.number:
+            # While another connection has the endpoint, each message has to say that this one claims it.
+            if len(channel.topics) >= MAX_TOPICS:
+                channel.topics.clear()
+            channel.topics[message.topic] = spoken
+        self._put(channel, message, spoken, samples=samples, held=held)
+
+    def _put(
+        self,
+        channel: TelemetryChannel,
+        message: PublishReceived,
+        spoken: Spoken,
+        *,
+        samples: int,
+        held: int,
+    ) -> None:
+        assert self._ingest is not None  # noqa: S101 - put_into comes first; for the type checker
+        wants = spoken.wants_reply or message.response_topic is not None
+        self._ingest.put(
+            IngestMessage(
+                spoken.endpoint_id,
+                spoken.app_version,
+                spoken.resource,
+                message.payload,
+                time.time_ns() // _NS_PER_MS,
+                wants,
+            ),
+            Ticket(channel, message.number, held, message if wants else None),
+            samples=samples,
+        )
+
+    # --- what became of it (libs.bus.ingest.Owners) ---------------------------------------------
+
+    def sent(self, counter: int, tickets: Sequence[Any]) -> None:
+        """Remember who wants to know what data-collection makes of a batch."""
+        awaited = [
+            (position, ticket.channel.number, ticket.reply)
+            for position, ticket in enumerate(tickets)
+            if ticket.reply is not None
+        ]
+        if awaited:
+            self._awaited[counter] = (time.monotonic() + REPLY_S, awaited)
+            self._forget_old()
+
+    def stored(self, counter: int, tickets: Sequence[Any]) -> None:  # noqa: ARG002 - Owners
+        """Acknowledge: each connection is told once for all of its messages."""
+        by_channel: dict[TelemetryChannel, list[Any]] = {}
+        for ticket in tickets:
+            by_channel.setdefault(ticket.channel, []).append(ticket)
+        for channel, mine in by_channel.items():
+            channel.collected(
+                [ticket.number for ticket in mine if ticket.number],
+                messages=len(mine),
+                held=sum([ticket.held for ticket in mine]),
+            )
+        metrics.COLLECTED.inc(len(tickets))
+
+    def failed(self, counter: int, tickets: Sequence[Any], error: GroveError) -> None:
+        """Never acknowledge, and tell the device."""
+        self._awaited.pop(counter, None)
+        for ticket in tickets:
+            ticket.channel.not_collected(ticket.number, held=ticket.held)
+            if ticket.reply is not None:
+                _say(ticket.channel, ticket.reply, Answer(error.status_code, error.reason_phrase))
+        metrics.NOT_COLLECTED.inc(len(tickets))
+
+    def on_replies(self, body: bytes) -> None:
+        """Tell devices what data-collection made of a batch."""
+        try:
+            replies = _decode_replies(body)
+        except msgspec.DecodeError as error:
+            _log.error("dcx_replies_not_readable", exc_info=error)
+            return
+        _, awaited = self._awaited.pop(replies.counter, (0.0, []))
+        refused = {position: (status, reason) for position, status, reason in replies.refused}
+        stored = set(replies.stored)
+        for position, number, message in awaited:
+            channel = self._channels.find(number)
+            if channel is None:
+                metrics.DROPPED.labels("client is gone").inc()
+            elif position in refused:
+                _say(channel, message, Answer(*refused[position]))
+            elif position in stored:
+                _say(channel, message, Answer())
+
+    def _forget_old(self) -> None:
+        now = time.monotonic()
+        while self._awaited:
+            counter = next(iter(self._awaited))
+            until, awaited = self._awaited[counter]
+            if until > now and len(self._awaited) <= MAX_AWAITED:
+                return
+            del self._awaited[counter]
+            metrics.DROPPED.labels("no reply in time").inc(len(awaited))
+
+
+def _unbound(channel: TelemetryChannel, path: Kp1Path, caller: Caller) -> Binding:
+    """Stand for a binding that the connection has no room for."""
+    return Binding(
+        endpoint_id=caller.endpoint_id,
+        connection=channel.number,
+        app_version=path.app_version,
+        token="",
+        token_id=caller.token_id,
+    )
+
+
+def _say(channel: Any, message: PublishReceived, answer: Answer) -> None:  # noqa: ANN401 - either kind of channel
+    channel.say(
+        message.response_topic or answer_topic(message.topic, is_error=answer.is_error),
+        answer.body,
+        qos=min(message.qos, 1),
+        correlation_data=message.correlation_data,
+    )
