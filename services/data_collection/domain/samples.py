@@ -8,6 +8,8 @@ has changed in between, the first stays (protocol/delivery.md rule 2).
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
+import msgspec
+
 from libs.contracts.payload import JsonValue
 
 PointValue: TypeAlias = float | str | bool | None
@@ -24,7 +26,7 @@ class Sample(NamedTuple):
         app_version: Of the endpoint when it was received.
         time_ms: Sample time, Unix milliseconds; samples are ordered by it, then by ``id``.
         received_ms: When the transport had it, Unix milliseconds.
-        value: Any JSON value.
+        text: The sample as JSON text, UTF-8.
     """
 
     id: bytes
@@ -32,7 +34,13 @@ class Sample(NamedTuple):
     app_version: str
     time_ms: int
     received_ms: int
-    value: JsonValue
+    text: bytes
+
+    @property
+    def value(self) -> JsonValue:
+        """The sample, decoded anew each time."""
+        value: JsonValue = msgspec.json.decode(self.text)
+        return value
 
 
 class Place(NamedTuple):
