@@ -1,7 +1,7 @@
 """A sample, as it is stored and found again.
 
 Every field but the time comes from the batch as the transport made it, and the time from the sample and the
-application's configuration: whoever stores a batch twice writes the same documents, and where the configuration
+application's configuration: whoever stores a batch twice writes the same documents, and where that
 has changed in between, the first stays (protocol/delivery.md rule 2).
 """
 
@@ -27,6 +27,7 @@ class Sample(NamedTuple):
         time_ms: Sample time, Unix milliseconds; samples are ordered by it, then by ``id``.
         received_ms: When the transport had it, Unix milliseconds.
         text: The sample as JSON text, UTF-8.
+        message_key: Of its endpoint and the message id its application configured; None = it has none.
     """
 
     id: bytes
@@ -35,6 +36,7 @@ class Sample(NamedTuple):
     time_ms: int
     received_ms: int
     text: bytes
+    message_key: str | None = None
 
     @property
     def value(self) -> JsonValue:

@@ -1,5 +1,27 @@
-"""What the use cases need from the rest of the world: :mod:`.collecting` for storing, :mod:`.querying` for the rest."""
+"""What the use cases need: :mod:`.collecting` for storing, :mod:`.querying` for everything else."""
 
-from services.data_collection.ports.collecting import Derived, SampleRepository
+from services.data_collection.ports.collecting import (
+    Clock,
+    Configurations,
+    DataEvents,
+    Derived,
+    Ingest,
+    Rejections,
+    RemovalRepository,
+    Replies,
+    Retentions,
+    SampleRepository,
+)
 
-__all__ = ["Derived", "SampleRepository"]
+__all__ = [
+    "Clock",
+    "Configurations",
+    "DataEvents",
+    "Derived",
+    "Ingest",
+    "Rejections",
+    "RemovalRepository",
+    "Replies",
+    "Retentions",
+    "SampleRepository",
+]
