@@ -16,6 +16,7 @@ from libs.contracts import (
     esp,
     lifecycle,
     pushes,
+    time_series,
 )
 from libs.contracts.messages import ManagementRequest
 from libs.contracts.streams import stream_name
@@ -89,6 +90,7 @@ _FOR_OPERATORS = (
     *_of(endpoints),
     *(one for one in _of(credentials) if issubclass(one.request, ManagementRequest)),
     *_of(api_keys),
+    *_of(time_series),
 )
 _FOR_DEVICES = (lifecycle.RESOLVE_APP_VERSION, ecap.VALIDATE_TOKEN, esp.EPMX)
 
@@ -124,7 +126,7 @@ _ROLES: dict[str, _Role] = {
     ),
     "data-collection": _Role(
         serves=("data-collection",),
-        calls=(lifecycle.RESOLVE_APP_VERSION, endpoints.GET_ENDPOINT),
+        calls=(lifecycle.RESOLVE_APP_VERSION, endpoints.GET_ENDPOINT, applications.GET_APPLICATION),
         tells=True,
         hears=(_CONFIGURATION,),
         streams=("INGEST", "REJECTED"),
