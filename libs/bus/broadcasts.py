@@ -28,15 +28,15 @@ class Broadcasts:
         self._connection = connection
         self._replica = replica
 
-    async def broadcast(self, subject: str, event: Event) -> None:
-        """Tell everyone who listens now.
+    async def broadcast(self, subject: str, event: Event, *, reply: str = "") -> None:
+        """Tell everyone who listens now; where nobody does, the server says so on ``reply``.
 
         Raises:
             UnavailableError: There is no connection; nobody heard it.
             PayloadTooLargeError: Larger than anything on the bus may be.
         """
         body = encode(stamped(event, originator_replica_id=self._replica))
-        await self._connection.publish(subject, body)
+        await self._connection.publish(subject, body, reply=reply)
 
     async def listen(self, subject: str, event_type: type[EventT], handler: Callable[[EventT], None]) -> None:
         """Call ``handler`` with every event on ``subject``, one by one in order of arrival."""

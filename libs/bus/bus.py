@@ -5,17 +5,20 @@ process needs them: connect, serve and listen, work, stop serving, close.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+import msgspec
 from nats.aio.msg import Msg
 
 from libs.bus.broadcasts import Broadcasts
-from libs.bus.codec import MAX_MESSAGE_BYTES
+from libs.bus.codec import MAX_MESSAGE_BYTES, encode
 from libs.bus.connection import Connection, open_connection
 from libs.bus.consumers import Consumers
 from libs.bus.consuming import DEFAULT_BATCH, Consumption, Handler
 from libs.bus.discovery import Discovery
+from libs.bus.inspecting import Inspector
 from libs.bus.jetstream import JetStreamApi
+from libs.bus.listeners import Listeners
 from libs.bus.publishing import DEFAULT_DEADLINE_S, Announced, Announcer
 from libs.bus.requests import Check, Requester, always
 from libs.bus.servers import BusRefusedError
@@ -46,6 +49,8 @@ class Bus:
         api = JetStreamApi(connection, self._requester)
         self._streams = Streams(api)
         self._consumers = Consumers(api)
+        self._listeners = Listeners(connection, self._broadcasts)
+        self.inspector = Inspector(api)
         self._consumptions: list[Consumption] = []
 
     @classmethod
@@ -167,6 +172,25 @@ class Bus:
     async def broadcast(self, subject: str, event: Event) -> None:
         """Tell everyone who listens now; whoever does not will never know."""
         await self._broadcasts.broadcast(subject, event)
+
+    async def tell(self, events: Mapping[str, Sequence[Event]]) -> int:
+        """Broadcast many events, by subject, and spare those of subjects that nobody listens to.
+
+        Returns how many were sent.
+
+        Raises:
+            UnavailableError: There is no connection; some may have been heard.
+        """
+        return await self._listeners.tell(events)
+
+    async def send(self, subject: str, message: msgspec.Struct) -> None:
+        """Send a message that is neither request nor event to whoever it concerns, at most once.
+
+        Raises:
+            UnavailableError: There is no connection.
+            PayloadTooLargeError: Larger than anything on the bus may be.
+        """
+        await self._connection.publish(subject, encode(message))
 
     async def listen(self, subject: str, event_type: type[EventT], handler: Callable[[EventT], None]) -> None:
         """Call ``handler`` with every event, one by one in order; see :meth:`on_cut`."""

@@ -38,11 +38,14 @@ class ApiError(msgspec.Struct):
 
 
 class ApiAnswer(msgspec.Struct):
-    """What JetStream says about a stream or a consumer."""
+    """What JetStream says about a stream, a consumer or a message."""
 
     error: ApiError | None = None
     config: dict[str, Any] = {}
     created: str = ""
+    state: dict[str, Any] = {}
+    ack_floor: dict[str, Any] = {}
+    message: dict[str, Any] = {}
 
     @property
     def revision(self) -> int:

@@ -24,6 +24,7 @@ CALL_RETRIES = Counter(
 )
 ANNOUNCED = Counter("grove_bus_announced_total", "Events stored in a stream.", ["message", "outcome"])
 EVENTS = Counter("grove_bus_events_total", "Events heard.", ["message"])
+UNHEARD = Counter("grove_bus_unheard_total", "Subjects on which events were not sent: nobody listens.")
 CUTS = Counter("grove_bus_cuts_total", "Times events may have been missed.", ["reason"])
 CONNECTED = Gauge("grove_bus_connected", "1 while connected to NATS.")
 DELIVERED = Counter("grove_bus_delivered_total", "Messages of streams that arrived here.", ["consumer"])

@@ -30,7 +30,8 @@ LONGEST_REQUEST_PAUSE_S = 0.25
 LEAST_ATTEMPT_S = 0.1
 """No attempt with less time than this: it would turn a sure 503 into an unsure 504."""
 
-_NO_RESPONDERS = "503"
+NO_RESPONDERS = "503"
+"""Status of what a server answers in the place of a subscriber that there is not."""
 _CHANCE = SystemRandom()
 
 
@@ -118,7 +119,7 @@ class Requester:
             del self._waiting[token]
             if not answer.cancel() and not answer.cancelled():
                 answer.exception()  # seen, should the cut have come before the message was out
-        if msg.headers is not None and msg.headers.get("Status") == _NO_RESPONDERS:
+        if msg.headers is not None and msg.headers.get("Status") == NO_RESPONDERS:
             raise NobodyThereError
         return msg
 

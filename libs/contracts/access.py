@@ -17,6 +17,7 @@ from libs.contracts import (
     lifecycle,
     pushes,
     senml_credentials,
+    time_series,
 )
 from libs.contracts.messages import ManagementRequest
 from libs.contracts.streams import stream_name
@@ -96,6 +97,7 @@ _FOR_OPERATORS = (
         if issubclass(one.request, ManagementRequest)
     ),
     *_of(api_keys),
+    *_of(time_series),
 )
 _FOR_DEVICES = (
     lifecycle.RESOLVE_APP_VERSION,
@@ -137,7 +139,7 @@ _ROLES: dict[str, _Role] = {
     ),
     "data-collection": _Role(
         serves=("data-collection",),
-        calls=(lifecycle.RESOLVE_APP_VERSION, endpoints.GET_ENDPOINT),
+        calls=(lifecycle.RESOLVE_APP_VERSION, endpoints.GET_ENDPOINT, applications.GET_APPLICATION),
         tells=True,
         hears=(_CONFIGURATION,),
         streams=("INGEST", "REJECTED"),

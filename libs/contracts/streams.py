@@ -9,6 +9,7 @@ from typing import Literal
 
 from libs.contracts.connectivity import CONNECTED, DISCONNECTED
 from libs.contracts.ingest import ingest_subject
+from libs.contracts.lifecycle import UNREGISTERED
 from libs.contracts.subjects import DEFAULT_ROOT, Subjects
 
 _GIB = 1024**3
@@ -151,6 +152,18 @@ def collect_consumer(subjects: Subjects) -> ConsumerSpec:
         max_ack_pending=64,
         revision=1,
         description="data-collection stores telemetry.",
+    )
+
+
+def removals_consumer(subjects: Subjects) -> ConsumerSpec:
+    """Whose samples data-collection has to delete."""
+    return ConsumerSpec(
+        stream=stream_name(subjects, "EVENTS"),
+        name="data-collection-lifecycle",
+        subjects=(UNREGISTERED.subject(subjects),),
+        max_ack_pending=256,
+        revision=1,
+        description="data-collection deletes the samples of endpoints that are gone.",
     )
 
 

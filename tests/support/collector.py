@@ -1,6 +1,7 @@
 """data-collection as a transport meets it: the stream it publishes to, what is in it, and replies."""
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 
@@ -34,10 +35,10 @@ class Collector:
         """Tell the transport what became of a batch: all of it stored, but for what was refused."""
         gone = {position for position, _, _ in refused}
         stored = [position for position in range(len(batch.messages)) if position not in gone]
-        body = msgspec.msgpack.encode(IngestReplies(batch.counter, stored, list(refused)))
-        await self._bus.say(replies_subject(self._bus.subjects, batch.run_id), body)
+        replies = IngestReplies(batch.counter, stored, list(refused))
+        await self._bus.send(replies_subject(self._bus.subjects, batch.run_id), replies)
 
-    async def _take(self, deliveries: list[Delivery]) -> None:
+    async def _take(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             self.batches.append(msgspec.msgpack.decode(delivery.body, type=IngestBatch))
         await asyncio.sleep(0)

@@ -1,0 +1,150 @@
+"""Computed hours and marks of hours to be computed: ``rollups`` and ``marks``.
+
+``_id`` of both is ``<endpoint>/<hour>``, ``e`` the endpoint, ``h`` the start of the hour. A rollup has ``c``,
+how its points were extracted, ``w`` the whole hour and ``m`` its minutes as JSON text; a mark has ``s``, its
+stamp, and ``d``, when it is due. Claiming a mark puts its due time off: whoever claims must be done by then.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from pymongo import UpdateOne
+
+from libs.store import Document, Index, Store, store_errors
+from services.data_collection.domain.rollups import Columns, Mark, Rollup, Tally
+
+_ROLLUP_INDEXES: Final = (Index(name="endpoint-hour", keys=[("e", 1), ("h", 1)]),)
+_MARK_INDEXES: Final = (
+    Index(name="endpoint-hour", keys=[("e", 1), ("h", 1)]),
+    Index(name="due", keys=[("d", 1)]),
+)
+_TOGETHER: Final = 64
+_MAX_MARKED: Final = 100_000
+
+_whole = msgspec.json.Decoder(dict[str, dict[str, list[Any]]])
+_minutes = msgspec.json.Decoder(dict[int, dict[str, dict[str, list[Any]]]])
+
+
+class MongoRollupRepository:
+    """The collections ``rollups`` and ``marks``."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._rollups = store.collection("rollups")
+        self._marks = store.collection("marks")
+
+    async def prepare(self) -> None:
+        """Create the indexes."""
+        await self._store.ensure(self._rollups, _ROLLUP_INDEXES)
+        await self._store.ensure(self._marks, _MARK_INDEXES)
+
+    async def mark(self, marks: Sequence[Mark]) -> None:
+        """Mark hours, or mark them anew."""
+        writes: list[Any] = [
+            UpdateOne(
+                {"_id": _key(each.endpoint_id, each.hour_ms)},
+                {"$set": {"e": each.endpoint_id, "h": each.hour_ms, "s": each.stamp, "d": each.due_ms}},
+                upsert=True,
+            )
+            for each in marks
+        ]
+        for start in range(0, len(writes), _TOGETHER):
+            with store_errors():
+                await self._marks.bulk_write(writes[start : start + _TOGETHER], ordered=False)
+
+    async def due(self, now_ms: int, *, limit: int) -> list[Mark]:
+        """Some marks whose time has come."""
+        query = {"d": {"$gte": 0, "$lte": now_ms}}
+        with store_errors():
+            documents = await self._marks.find(query, sort=[("d", 1)], limit=limit).to_list()
+        return [Mark(each["e"], each["h"], each["s"], each["d"]) for each in documents]
+
+    async def claim(self, mark: Mark, *, until_ms: int) -> bool:
+        """Put its due time off, if it still is this one."""
+        same = {"_id": _key(mark.endpoint_id, mark.hour_ms), "s": mark.stamp, "d": mark.due_ms}
+        with store_errors():
+            result = await self._marks.update_one(same, {"$set": {"d": until_ms}})
+        return result.matched_count == 1
+
+    async def settle(self, mark: Mark) -> bool:
+        """Remove the mark unless it was marked anew."""
+        with store_errors():
+            result = await self._marks.delete_one(
+                {"_id": _key(mark.endpoint_id, mark.hour_ms), "s": mark.stamp}
+            )
+        return result.deleted_count == 1
+
+    async def marked(self, endpoint_id: str, from_ms: int, to_ms: int) -> set[int]:
+        """Starts of marked hours."""
+        query = {"e": endpoint_id, "h": {"$gte": from_ms, "$lt": to_ms}}
+        with store_errors():
+            documents = await self._marks.find(query, {"h": 1}, limit=_MAX_MARKED).to_list()
+        return {each["h"] for each in documents}
+
+    async def put(self, rollup: Rollup) -> None:
+        """Store a computed hour in place of what was there."""
+        fields = {
+            "e": rollup.endpoint_id,
+            "h": rollup.hour_ms,
+            "c": msgspec.json.encode(rollup.configured).decode(),
+            "w": msgspec.json.encode(_rows(rollup.whole)).decode(),
+            "m": msgspec.json.encode({at: _rows(each) for at, each in rollup.minutes.items()}).decode(),
+        }
+        key = {"_id": _key(rollup.endpoint_id, rollup.hour_ms)}
+        with store_errors():
+            await self._rollups.update_one(key, {"$set": fields}, upsert=True)
+
+    async def drop(self, endpoint_id: str, hour_ms: int) -> None:
+        """Remove a computed hour."""
+        with store_errors():
+            await self._rollups.delete_one({"_id": _key(endpoint_id, hour_ms)})
+
+    async def hours(
+        self, endpoint_id: str, from_ms: int, to_ms: int, *, minutes: bool, limit: int, newest_first: bool
+    ) -> list[Rollup]:
+        """Computed hours, in order."""
+        query = {"e": endpoint_id, "h": {"$gte": from_ms, "$lt": to_ms}}
+        fields = {"e": 1, "h": 1, "c": 1, ("m" if minutes else "w"): 1}
+        way = -1 if newest_first else 1
+        with store_errors():
+            documents = await self._rollups.find(query, fields, sort=[("h", way)], limit=limit).to_list()
+        return [_rollup(each) for each in documents]
+
+    async def forget(self, endpoint_id: str, *, limit: int) -> int:
+        """Drop hours and marks of an endpoint."""
+        gone = 0
+        for collection in (self._marks, self._rollups):
+            with store_errors():
+                found = await collection.find({"e": endpoint_id}, {"h": 1}, limit=limit).to_list()
+                if found:
+                    hours = {
+                        "$gte": min(each["h"] for each in found),
+                        "$lte": max(each["h"] for each in found),
+                    }
+                    result = await collection.delete_many({"e": endpoint_id, "h": hours})
+                    gone += result.deleted_count
+        return gone
+
+
+def _key(endpoint_id: str, hour_ms: int) -> str:
+    return f"{endpoint_id}/{hour_ms}"
+
+
+def _rows(columns: Columns) -> dict[str, dict[str, list[Any]]]:
+    return {series: {name: tally.row() for name, tally in each.items()} for series, each in columns.items()}
+
+
+def _columns(rows: Mapping[str, Mapping[str, list[Any]]]) -> Columns:
+    return {series: {name: Tally(*row) for name, row in each.items()} for series, each in rows.items()}
+
+
+def _rollup(document: Document) -> Rollup:
+    minutes = _minutes.decode(document["m"]) if "m" in document else {}
+    return Rollup(
+        endpoint_id=document["e"],
+        hour_ms=document["h"],
+        configured=msgspec.json.decode(document["c"], type=dict[str, str]),
+        whole=_columns(_whole.decode(document["w"])) if "w" in document else {},
+        minutes={at: _columns(each) for at, each in minutes.items()},
+    )

@@ -1,0 +1,192 @@
+"""Samples as documents, one each (docs/adr/0005): ``samples``, and ``holders``, who has any.
+
+``_id`` is the sample's id, ``e`` the endpoint, ``v`` its version, ``t`` and ``r`` sample and receipt time,
+``s`` the sample as JSON text, ``m`` its message key if it has one. Text costs the store less than a document,
+comes back as it was sent, and holds nothing that a store could refuse. A holder is written before the first sample
+of its endpoint, so that everything can be found by application without an index over all samples.
+
+What an index answers is read in order of time in pages; samples of the same time are put in order
+of their ids here, and a page that ends among them is read again from there.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final
+
+from pymongo import errors
+
+from libs.contracts.errors import UnavailableError
+from libs.contracts.ids import application_of
+from libs.store import Document, Index, Store, store_errors
+from services.data_collection.domain.samples import Place, Sample
+from services.data_collection.domain.storing import Inserted, judge
+
+_INDEXES: Final = (
+    Index(name="endpoint-time", keys=[("e", 1), ("t", 1), ("_id", 1)]),
+    Index(name="message", keys=[("m", 1)], unique=True, partial={"m": {"$exists": True}}),
+)
+_HOLDER_INDEXES: Final = (Index(name="application", keys=[("a", 1), ("e", 1)]),)
+_PAGE: Final = 1000
+_MAX_KNOWN: Final = 200_000
+_DONE: Final = Inserted()
+
+
+class MongoSampleRepository:
+    """The collections ``samples`` and ``holders``."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._samples = store.collection("samples")
+        self._holders = store.collection("holders")
+        self._known: set[tuple[str, str]] = set()
+
+    async def prepare(self) -> None:
+        """Create the indexes."""
+        await self._store.ensure(self._samples, _INDEXES)
+        await self._store.ensure(self._holders, _HOLDER_INDEXES)
+
+    async def insert(self, samples: Sequence[Sample]) -> Inserted:
+        """Store samples; those that are there already stay as they are."""
+        await self._know(samples)
+        with store_errors():
+            try:
+                await self._samples.insert_many([_document(each) for each in samples], ordered=False)
+            except errors.BulkWriteError as error:
+                outcome = judge(error.details or {})
+                if outcome is None:
+                    raise UnavailableError("the store does not say what it has stored") from error
+                return outcome
+        return _DONE
+
+    async def between(
+        self,
+        endpoint_ids: Sequence[str],
+        from_ms: int,
+        to_ms: int,
+        *,
+        after: Place | None = None,
+        limit: int | None = None,
+        newest_first: bool = False,
+    ) -> AsyncIterator[Sample]:
+        """Find samples, endpoint by endpoint, page by page."""
+        start = 0 if after is None else list(endpoint_ids).index(after.endpoint_id)
+        left = limit
+        for endpoint_id in endpoint_ids[start:]:
+            place = after if after is not None and after.endpoint_id == endpoint_id else None
+            async for sample in self._of(endpoint_id, (from_ms, to_ms), place, newest_first):
+                if left is not None:
+                    if left <= 0:
+                        return
+                    left -= 1
+                yield sample
+
+    async def _of(
+        self, endpoint_id: str, span: tuple[int, int], after: Place | None, newest_first: bool
+    ) -> AsyncIterator[Sample]:
+        """Page by sample time: a condition on both time and id is one that no index answers well."""
+        first, end = span
+        size = _PAGE
+        while True:
+            if after is not None:
+                first, end = (first, after.time_ms + 1) if newest_first else (after.time_ms, end)
+            page = await self._page(endpoint_id, (first, end), size, newest_first)
+            new = [each for each in page if after is None or _is_behind(each, after, newest_first)]
+            for each in new:
+                yield each
+            if len(page) < size:
+                return
+            # More samples of one time than a page holds: only a larger one goes on.
+            size = _PAGE if new else 2 * size
+            if new:
+                last = new[-1]
+                after = Place(endpoint_id, last.time_ms, last.id)
+
+    async def _page(
+        self, endpoint_id: str, span: tuple[int, int], size: int, newest_first: bool
+    ) -> list[Sample]:
+        way = -1 if newest_first else 1
+        wanted = {"e": endpoint_id, "t": {"$gte": span[0], "$lt": span[1]}}
+        with store_errors():
+            documents = await self._samples.find(
+                wanted, sort=[("t", way), ("_id", way)], limit=size, batch_size=size + 1
+            ).to_list()
+        return [_sample(each) for each in documents]
+
+    async def endpoints_of(self, application: str) -> AsyncIterator[str]:
+        """Name the endpoints of an application."""
+        after = ""
+        while True:
+            wanted = {"a": application, "e": {"$gt": after}}
+            with store_errors():
+                page = await self._holders.find(wanted, sort=[("e", 1)], limit=_PAGE).to_list()
+            for each in page:
+                yield str(each["e"])
+            if len(page) < _PAGE:
+                return
+            after = str(page[-1]["e"])
+
+    async def delete_older(self, endpoint_id: str, before_ms: int, *, limit: int) -> int:
+        """Delete the oldest samples."""
+        return await self._delete({"e": endpoint_id, "t": {"$gte": 0, "$lt": before_ms}}, limit)
+
+    async def delete_received(self, endpoint_id: str, until_ms: int, *, limit: int) -> int:
+        """Delete samples received until an instant."""
+        return await self._delete({"e": endpoint_id, "t": {"$gte": 0}, "r": {"$lte": until_ms}}, limit)
+
+    async def _delete(self, wanted: Mapping[str, Any], limit: int) -> int:
+        """Delete by range of time: the embedded store takes long for many ids."""
+        with store_errors():
+            found = await self._samples.find(wanted, {"t": 1}, sort=[("t", 1)], limit=limit).to_list()
+            if not found:
+                return 0
+            span = {"$gte": found[0]["t"], "$lte": found[-1]["t"]}
+            result = await self._samples.delete_many({**wanted, "t": span})
+        return result.deleted_count
+
+    async def _know(self, samples: Sequence[Sample]) -> None:
+        """Write down who has samples, before there are any."""
+        pairs = {(str(application_of(each.app_version)), each.endpoint_id) for each in samples}
+        new = [pair for pair in pairs if pair not in self._known]
+        if not new:
+            return
+        documents = [{"_id": f"{a}/{e}", "a": a, "e": e} for a, e in new]
+        with store_errors():
+            try:
+                await self._holders.insert_many(documents, ordered=False)
+            except errors.BulkWriteError as error:
+                outcome = judge(error.details or {})
+                if outcome is None or outcome.refused or outcome.known:
+                    raise UnavailableError("the store does not say what it has stored") from error
+        if len(self._known) + len(new) > _MAX_KNOWN:
+            self._known.clear()
+        self._known.update(new)
+
+
+def _is_behind(sample: Sample, place: Place, newest_first: bool) -> bool:
+    here, there = (sample.time_ms, sample.id), (place.time_ms, place.id)
+    return here < there if newest_first else here > there
+
+
+def _document(sample: Sample) -> Document:
+    document: Document = {
+        "_id": sample.id,
+        "e": sample.endpoint_id,
+        "v": sample.app_version,
+        "t": sample.time_ms,
+        "r": sample.received_ms,
+        "s": sample.text,
+    }
+    if sample.message_key is not None:
+        document["m"] = sample.message_key
+    return document
+
+
+def _sample(document: Document) -> Sample:
+    return Sample(
+        bytes(document["_id"]),
+        document["e"],
+        document["v"],
+        document["t"],
+        document["r"],
+        bytes(document["s"]),
+        document.get("m"),
+    )

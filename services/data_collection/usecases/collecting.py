@@ -1,0 +1,222 @@
+"""Store what transports acknowledged, tell of it, and only then let go of it (protocol/delivery.md rules 9, 10).
+
+Everything here may be done twice: a batch whose acknowledgement is lost comes again, its samples are there, and
+its events and replies are said once more. What cannot be done now is raised, and comes again; only
+what is wrong with one device message is about that message.
+"""
+
+import asyncio
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import structlog
+
+from libs.contracts.data_events import DataPoint, DataSamplesEvent, RejectedMessage, TimeSeriesEvent
+from libs.contracts.errors import GroveError
+from libs.contracts.ingest import IngestBatch, IngestReplies
+from services.data_collection import metrics
+from services.data_collection.domain.batches import Taken, TakenApart, take_apart
+from services.data_collection.domain.configuration import TimeSeriesConfiguration
+from services.data_collection.domain.storing import slices
+from services.data_collection.ports import (
+    Configurations,
+    DataEvents,
+    Derived,
+    Rejections,
+    Replies,
+    SampleRepository,
+)
+
+SLICE: Final = 1000
+"""Documents of one insert: more cost the store memory and win nothing."""
+_INSERTS_AT_ONCE: Final = 2
+_EVENT_BYTES: Final = 320 * 1024
+_POINT_BYTES: Final = 64
+
+_Place: TypeAlias = tuple[TakenApart, Taken]
+_Group: TypeAlias = tuple[str, str, str]
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collecting:
+    """What collecting needs.
+
+    Attributes:
+        samples: Where they are stored.
+        configurations: What applications say about them.
+        events: Told of what is stored.
+        replies: Told what became of messages.
+        rejections: Where messages go that cannot be stored.
+        derived: Hears of what was stored, off this way.
+        point_events: Whether points of time series are told of, besides samples.
+    """
+
+    samples: SampleRepository
+    configurations: Configurations
+    events: DataEvents
+    replies: Replies
+    rejections: Rejections
+    derived: Derived
+    point_events: bool = True
+
+
+async def collect(batches: Sequence[IngestBatch], *, parts: Collecting) -> None:
+    """Store batches and tell of them; they may be acknowledged when this returns.
+
+    Raises:
+        GroveError: Not all of it is done; all of it has to come again.
+    """
+    configurations = await _configurations(batches, parts)
+    aparts: list[TakenApart] = []
+    for batch in batches:
+        aparts.append(take_apart(batch, configurations))
+        await asyncio.sleep(0)  # a batch of 8,192 samples takes its time
+    await _store(aparts, parts)
+    for apart in aparts:
+        for number, error in apart.refused.items():
+            await _reject(apart, number, error, parts)
+    await parts.events.tell(_sample_events(aparts), _point_events(aparts) if parts.point_events else {})
+    for apart in aparts:
+        await _reply(apart, parts)
+    parts.derived.note([taken.derivable() for apart in aparts for taken in apart.taken])
+    metrics.BATCHES.labels("stored").inc(len(aparts))
+
+
+async def _configurations(
+    batches: Sequence[IngestBatch], parts: Collecting
+) -> Mapping[str, TimeSeriesConfiguration]:
+    versions = {message.app_version for batch in batches for message in batch.messages}
+    return {version: await parts.configurations.of(version) for version in versions}
+
+
+async def _store(aparts: Sequence[TakenApart], parts: Collecting) -> None:
+    """Insert all samples, in slices that know no batches; refuse the messages of those that cannot be."""
+    places: list[_Place] = [(apart, taken) for apart in aparts for taken in apart.taken]
+    waiting = slices(len(places), at_most=SLICE)
+    refused: list[tuple[_Place, str]] = []
+
+    async def work() -> None:
+        for part in waiting:
+            those = places[part]
+            outcome = await parts.samples.insert([taken.sample for _, taken in those])
+            refused.extend((those[position], reason) for position, reason in outcome.refused.items())
+            metrics.STORED.labels("again").inc(outcome.again)
+            metrics.STORED.labels("known").inc(len(outcome.known))
+            others = outcome.again + len(outcome.known) + len(outcome.refused)
+            metrics.STORED.labels("new").inc(len(those) - others)
+
+    failures = await asyncio.gather(*(work() for _ in range(_INSERTS_AT_ONCE)), return_exceptions=True)
+    for failure in failures:
+        if failure is not None:
+            raise failure
+    for (apart, taken), reason in refused:
+        apart.refuse(taken.message, reason)
+
+
+async def _reject(apart: TakenApart, number: int, error: GroveError, parts: Collecting) -> None:
+    message = apart.batch.messages[number]
+    metrics.REJECTED.labels("content").inc()
+    _log.warning(
+        "collecting.rejected",
+        batch=apart.id,
+        position=number,
+        endpoint=message.endpoint_id,
+        reason=str(error),
+    )
+    await parts.rejections.reject(
+        RejectedMessage(
+            reason=error.reason_phrase,
+            batch_id=apart.id,
+            position=number,
+            endpoint_id=message.endpoint_id,
+            app_version_name=message.app_version,
+            resource=message.resource,
+            payload=message.payload,
+            payload_bytes=len(message.payload),
+            received_ms=message.received_ms,
+        ),
+        msg_id=f"{apart.id}/{number}",
+    )
+
+
+async def _reply(apart: TakenApart, parts: Collecting) -> None:
+    wanting = [number for number, message in enumerate(apart.batch.messages) if message.wants_reply]
+    if not wanting:
+        return
+    stored = [number for number in wanting if number not in apart.refused]
+    refused = [
+        (number, error.status_code, error.reason_phrase)
+        for number, error in apart.refused.items()
+        if apart.batch.messages[number].wants_reply
+    ]
+    replies = IngestReplies(counter=apart.batch.counter, stored=stored, refused=refused)
+    await parts.replies.reply(apart.batch.run_id, replies)
+
+
+# --- events: generators, because most of the time nobody listens to them --------------------------
+
+
+def _sample_events(aparts: Sequence[TakenApart]) -> Iterator[DataSamplesEvent]:
+    for apart in aparts:
+        for (endpoint_id, version), those in _by_endpoint(apart).items():
+            for part in _fitting(those):
+                yield DataSamplesEvent(
+                    app_version_name=version,
+                    endpoint_id=endpoint_id,
+                    data_samples=[taken.sample.text for taken in part],
+                    batch_id=apart.id,
+                    position=part[0].position,
+                )
+
+
+def _point_events(aparts: Sequence[TakenApart]) -> dict[str, Iterator[TimeSeriesEvent]]:
+    found: dict[str, list[_Place]] = defaultdict(list)
+    for apart in aparts:
+        for taken in apart.taken:
+            for series in taken.points:
+                found[series].append((apart, taken))
+    return {series: _events_of(series, places) for series, places in found.items()}
+
+
+def _events_of(series: str, places: Sequence[_Place]) -> Iterator[TimeSeriesEvent]:
+    groups: dict[_Group, list[Taken]] = defaultdict(list)
+    for apart, taken in places:
+        groups[apart.id, taken.sample.endpoint_id, taken.sample.app_version].append(taken)
+    for (batch, endpoint_id, version), those in groups.items():
+        for part in _fitting(those):
+            yield TimeSeriesEvent(
+                app_version_name=version,
+                endpoint_id=endpoint_id,
+                time_series_name=series,
+                data_points=[_point(series, taken) for taken in part],
+                batch_id=batch,
+                position=part[0].position,
+            )
+
+
+def _point(series: str, taken: Taken) -> DataPoint:
+    sample = taken.sample
+    return DataPoint(sample.time_ms, dict(taken.points[series]), sample.received_ms)
+
+
+def _by_endpoint(apart: TakenApart) -> dict[tuple[str, str], list[Taken]]:
+    groups: dict[tuple[str, str], list[Taken]] = defaultdict(list)
+    for taken in apart.taken:
+        groups[taken.sample.endpoint_id, taken.sample.app_version].append(taken)
+    return groups
+
+
+def _fitting(those: Sequence[Taken]) -> Iterator[Sequence[Taken]]:
+    """Cut samples into parts that fit into an event, which may have one of 256 KiB too many."""
+    sizes = itertools.accumulate(len(taken.sample.text) + _POINT_BYTES for taken in those)
+    start, before = 0, 0
+    for position, size in enumerate(sizes):
+        if size - before > _EVENT_BYTES and position > start:
+            yield those[start:position]
+            start, before = position, size - len(those[position].sample.text) - _POINT_BYTES
+    yield those[start:]

@@ -1,0 +1,273 @@
+"""Compute what is computed from samples: last points, which series there are, rollups.
+
+Collecting calls :meth:`Derivation.note` and goes on. Marks are written at once, and :meth:`Derivation.marked`
+says when, so that whoever acknowledges a batch can wait for them: what is acknowledged is computed some
+day, whoever dies. A mark this process wrote is trusted for two minutes, so that a busy endpoint costs a write
+every two minutes and not one a sample. Last points are written coalesced, as many a second as the store
+bears.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import structlog
+from prometheus_client import Counter, Gauge
+
+from libs.contracts.errors import GroveError
+from libs.contracts.ids import application_of
+from libs.contracts.instants import unix_ms
+from services.data_collection.domain.configuration import TimeSeriesConfiguration
+from services.data_collection.domain.durations import HOUR_MS, start_of
+from services.data_collection.domain.extraction import points_of
+from services.data_collection.domain.lasts import Last, Lasts, advanced
+from services.data_collection.domain.rollups import QUIET_MS, Hour, Mark, Rollup, due_at
+from services.data_collection.domain.samples import Derivable
+from services.data_collection.ports.collecting import SampleRepository
+from services.data_collection.ports.querying import (
+    Clock,
+    Configurations,
+    LastRepository,
+    RollupRepository,
+    SeriesRepository,
+)
+
+TRUSTED_MS: Final = QUIET_MS // 2 - 30_000
+"""How long a mark need not be written anew; two clocks may be 30 s apart."""
+MAX_KNOWN: Final = 200_000
+"""Marks and last points remembered; what is forgotten is written or read once more."""
+MAX_WAITING: Final = 100_000
+"""Last points that wait to be written; the computation of their hour brings what is dropped."""
+_LASTS_AT_ONCE: Final = 256
+_PAUSE_S: Final = 0.5
+_RETRY_S: Final = 1.0
+_COMPUTE_EVERY_S: Final = 5.0
+_COMPUTE_AT_ONCE: Final = 64
+_COMPUTE_S: Final = 20.0
+_LEASE_MS: Final = 60_000
+
+_DROPPED = Counter("grove_data_collection_lasts_dropped", "Last points that wait for the hour's computation.")
+_COMPUTED = Counter("grove_data_collection_hours_computed", "Hours of endpoints rolled up.")
+_WAITING = Gauge(
+    "grove_data_collection_lasts_waiting", "Endpoints whose last points are about to be written."
+)
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_log = structlog.get_logger()
+
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerivationParts:
+    """What it takes.
+
+    Attributes:
+        samples: What all is computed from.
+        rollups: Where hours and marks are kept.
+        lasts: Where last points are kept.
+        series: Where names are kept.
+        configurations: What is extracted from a sample.
+        clock: The time.
+        new_stamp: Draws what no other mark ever had.
+    """
+
+    samples: SampleRepository
+    rollups: RollupRepository
+    lasts: LastRepository
+    series: SeriesRepository
+    configurations: Configurations
+    clock: Clock
+    new_stamp: Callable[[], str]
+
+
+class Derivation:
+    """Implements :class:`services.data_collection.ports.collecting.Derived`."""
+
+    def __init__(self, parts: DerivationParts) -> None:
+        self._parts = parts
+        self._trusted: dict[Key, int] = {}
+        self._unmarked: dict[Key, None] = {}
+        self._marking = asyncio.Lock()
+        self._waiting: dict[str, tuple[str, dict[str, Last]]] = {}
+        self._known: dict[str, Lasts] = {}
+        self._seen: dict[tuple[str, str, str], None] = {}
+        self._unseen: dict[str, dict[str, set[str]]] = {}
+        self._wake = asyncio.Event()
+
+    def note(self, samples: Sequence[Derivable]) -> None:
+        """Take note of stored samples."""
+        now_ms = unix_ms(self._parts.clock.now())
+        for sample in samples:
+            key = (sample.endpoint_id, start_of(sample.time_ms, HOUR_MS))
+            if self._trusted.get(key, 0) <= now_ms:
+                self._unmarked[key] = None
+            if sample.points:
+                self._note_points(sample)
+        self._wake.set()
+
+    async def marked(self) -> None:
+        """Return when everything noted so far is marked in the store.
+
+        Raises:
+            UnavailableError: The store is away; what was noted stays to be marked.
+        """
+        async with self._marking:
+            while self._unmarked:
+                await self._mark(list(self._unmarked)[:_LASTS_AT_ONCE])
+
+    async def run(self) -> None:
+        """Root task: write what was noted, for ever."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self.flush()
+            except GroveError as error:
+                _log.warning("derivation.postponed", reason=error.reason_phrase)
+                self._wake.set()
+                await asyncio.sleep(_RETRY_S)
+            await asyncio.sleep(_PAUSE_S)
+
+    async def compute(self) -> None:
+        """Root task: compute hours that have been quiet, for ever."""
+        while True:
+            try:
+                done = await self.compute_due()
+            except GroveError as error:
+                _log.warning("rollups.postponed", reason=error.reason_phrase)
+                done = 0
+            if done < _COMPUTE_AT_ONCE:
+                await asyncio.sleep(_COMPUTE_EVERY_S)
+
+    async def flush(self) -> None:
+        """Write marks, names and last points that wait.
+
+        Raises:
+            UnavailableError: The store is away; what was not written waits on.
+        """
+        await self.marked()
+        await self._write_names()
+        while self._waiting:
+            _WAITING.set(len(self._waiting))
+            await self._write_lasts(list(self._waiting)[:_LASTS_AT_ONCE])
+        _WAITING.set(0)
+
+    async def compute_due(self) -> int:
+        """Compute some hours whose time has come; says how many there were.
+
+        Raises:
+            UnavailableError: The store is away; the hours stay marked.
+        """
+        found = await self._parts.rollups.due(unix_ms(self._parts.clock.now()), limit=_COMPUTE_AT_ONCE)
+        for mark in found:
+            if await self._parts.rollups.claim(mark, until_ms=unix_ms(self._parts.clock.now()) + _LEASE_MS):
+                try:
+                    async with asyncio.timeout(_COMPUTE_S):  # well within the lease: nobody else computes it
+                        await self._compute(mark)
+                except TimeoutError:
+                    _log.warning("rollups.slow", endpoint_id=mark.endpoint_id, hour_ms=mark.hour_ms)
+        return len(found)
+
+    def _note_points(self, sample: Derivable) -> None:
+        waiting = self._waiting.get(sample.endpoint_id)
+        if waiting is None:
+            if len(self._waiting) >= MAX_WAITING:
+                _DROPPED.inc()
+                return
+            application = application_of(sample.app_version) or ""
+            waiting = self._waiting[sample.endpoint_id] = (application, {})
+        application, points = waiting
+        time_ms, sample_id = sample.time_ms, sample.id.hex()
+        for series, values in sample.points.items():
+            known = points.get(series)
+            if known is None or (time_ms, sample_id) > (known.time_ms, known.sample):
+                points[series] = Last(time_ms, sample_id, values)
+            for name in values:
+                if (application, series, name) not in self._seen:
+                    self._unseen.setdefault(application, {}).setdefault(series, set()).add(name)
+
+    async def _mark(self, keys: Sequence[Key]) -> None:
+        now_ms = unix_ms(self._parts.clock.now())
+        await self._parts.rollups.mark(
+            [Mark(*key, stamp=self._parts.new_stamp(), due_ms=due_at(key[1], now_ms=now_ms)) for key in keys]
+        )
+        for key in keys:
+            self._unmarked.pop(key, None)
+            _remember(self._trusted, key, now_ms + TRUSTED_MS)
+
+    async def _write_names(self) -> None:
+        for application in list(self._unseen):
+            series = {name: sorted(values) for name, values in self._unseen[application].items()}
+            await self._parts.series.add(application, series)
+            del self._unseen[application]
+            for name, values in series.items():
+                for value in values:
+                    _remember(self._seen, (application, name, value), None)
+
+    async def _write_lasts(self, endpoint_ids: Sequence[str]) -> None:
+        taken = {each: self._waiting.pop(each) for each in endpoint_ids}
+        try:
+            missing = [each for each in endpoint_ids if each not in self._known]
+            self._known |= await self._parts.lasts.find_many(missing) if missing else {}
+            changed: list[Lasts] = []
+            for endpoint_id, (application, points) in taken.items():
+                known = self._known.get(endpoint_id) or Lasts(endpoint_id, application)
+                after = advanced(known, points)
+                if after is not None:
+                    changed.append(after)
+            lost = set(await self._parts.lasts.advance(changed)) if changed else set()
+        except BaseException:
+            self._wait_again(taken)
+            raise
+        for each in changed:
+            if each.endpoint_id in lost:
+                self._known.pop(each.endpoint_id, None)
+            else:
+                _remember(self._known, each.endpoint_id, each)
+        self._wait_again({each: taken[each] for each in lost})
+
+    def _wait_again(self, taken: dict[str, tuple[str, dict[str, Last]]]) -> None:
+        for endpoint_id, (application, points) in taken.items():
+            self._known.pop(endpoint_id, None)  # what is stored is not known after a failure
+            _, waiting = self._waiting.setdefault(endpoint_id, (application, {}))
+            for series, point in points.items():
+                if point.is_later_than(waiting.get(series)):
+                    waiting[series] = point
+
+    async def _compute(self, mark: Mark) -> None:
+        hour = Hour()
+        configs: dict[str, TimeSeriesConfiguration] = {}
+        async for sample in self._parts.samples.between(
+            [mark.endpoint_id], mark.hour_ms, mark.hour_ms + HOUR_MS
+        ):
+            config = configs.get(sample.app_version)
+            if config is None:
+                config = configs[sample.app_version] = await self._parts.configurations.of(sample.app_version)
+            points = points_of(sample.value, config=config)
+            if points and hour.fits:
+                hour.add(points, time_ms=sample.time_ms)
+            self._note_points(
+                Derivable(sample.endpoint_id, sample.app_version, sample.time_ms, sample.id, points)
+            )
+        if hour.fits and configs:
+            configured = {version: config.fingerprint for version, config in configs.items()}
+            await self._parts.rollups.put(
+                Rollup(mark.endpoint_id, mark.hour_ms, configured, hour.whole, hour.minutes)
+            )
+        else:
+            await self._parts.rollups.drop(mark.endpoint_id, mark.hour_ms)
+        await self._parts.rollups.settle(mark)
+        self._wake.set()
+        _COMPUTED.inc()
+
+
+def _remember(known: dict[K, V], key: K, value: V) -> None:
+    """Keep the latest :data:`MAX_KNOWN`; what goes costs a write or a read."""
+    known.pop(key, None)
+    known[key] = value
+    if len(known) > MAX_KNOWN:
+        del known[next(iter(known))]
