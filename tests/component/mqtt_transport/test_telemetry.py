@@ -1,0 +1,206 @@
+"""Telemetry over MQTT: acknowledged when the stream has it, told when it is stored."""
+
+import asyncio
+import contextlib
+import json
+import queue
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from libs.contracts.ingest import IngestMessage
+from libs.contracts.tokens import TokenStatus
+from tests.component.mqtt_transport.conftest import Transport
+from tests.support.mqtt_device import Device, device
+from tests.support.owners import VERSION
+from tests.support.waiting import eventually
+
+
+@asynccontextmanager
+async def draining(transport: Transport) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(transport.collector.drain())
+        yield
+        task.cancel()
+
+
+async def collected(transport: Transport, count: int) -> list[IngestMessage]:
+    async def enough() -> bool:
+        return len(transport.collector.messages) >= count
+
+    await eventually(enough, what=f"{count} messages are in the stream")
+    return transport.collector.messages
+
+
+def topic(token: str, resource: str = "json") -> str:
+    return f"kp1/{VERSION}/dcx/{token}/{resource}"
+
+
+@pytest.mark.parametrize("version", [3, 4, 5], ids=["3.1", "3.1.1", "5.0"])
+@pytest.mark.parametrize("qos", [0, 1, 2])
+async def test_what_is_acknowledged_is_in_the_stream(transport: Transport, version: int, qos: int) -> None:
+    token = transport.owners.new_token()
+
+    def use(tree: Device) -> None:
+        for number in range(20):
+            packet_id = tree.request(topic(token), b'{"temperature": %d}' % number, qos=qos)
+            if number % 5 == 4:
+                tree.wait_acknowledged(packet_id)
+
+    async with draining(transport):
+        await transport.with_device(use, version=version)
+        messages = await collected(transport, 20)
+
+    assert [message.payload for message in messages] == [b'{"temperature": %d}' % n for n in range(20)]
+    first = messages[0]
+    assert (first.endpoint_id, first.app_version, first.resource) == ("ep", VERSION, "/json")
+    assert {batch.run_id for batch in transport.collector.batches} == {transport.process.run_id}
+
+
+async def test_a_device_that_asked_is_told_once_it_is_stored(transport: Transport) -> None:
+    token = transport.owners.new_token()
+    loop = asyncio.get_running_loop()
+
+    async def reply() -> None:
+        await collected(transport, 2)
+        for batch in transport.collector.batches:
+            refused = [
+                (position, 400, "no time in it")
+                for position, message in enumerate(batch.messages)
+                if message.payload == b"2"
+            ]
+            await transport.collector.reply(batch, *refused)
+
+    def use(tree: Device) -> list[tuple[str, bytes]]:
+        tree.wait_acknowledged(tree.request(topic(token, "json/32"), b"1"))
+        tree.wait_acknowledged(tree.request(topic(token, "json/33"), b"2"))
+        assert tree.silent()
+        asyncio.run_coroutine_threadsafe(reply(), loop).result(10)
+        return sorted(tree.told() for _ in range(2))
+
+    async with draining(transport):
+        stored, refused = await transport.with_device(use)
+
+    assert stored == (topic(token, "json/32/status"), b"")
+    assert refused[0] == topic(token, "json/33/error")
+    assert json.loads(refused[1]) == {"statusCode": 400, "reasonPhrase": "no time in it"}
+
+
+async def test_replies_reach_nobody_but_the_connection_that_asked(transport: Transport) -> None:
+    token = transport.owners.new_token()
+
+    await transport.with_device(
+        lambda tree: tree.wait_acknowledged(tree.request(topic(token, "json/1"), b"1"))
+    )
+
+    async def answered(stranger: Device) -> bool:
+        batch = transport.collector.batches[0]
+        await transport.collector.reply(batch)
+        return await asyncio.to_thread(stranger.silent)
+
+    async with draining(transport):
+        await collected(transport, 1)
+        stranger = await asyncio.to_thread(device(transport.port).__enter__)
+        try:
+            assert await answered(stranger)
+        finally:
+            await asyncio.to_thread(stranger.client.disconnect)
+            await asyncio.to_thread(stranger.client.loop_stop)
+
+
+@pytest.mark.parametrize(
+    ("resource", "payload", "status"),
+    [
+        ("json", b"{", 400),
+        ("json", b'{"a":1,"a":2}', 400),
+        ("json", b"9223372036854775808", 400),
+        ("plain/tank", b"full", 400),
+        ("plain", b"1", 404),
+        ("xml", b"1", 404),
+        ("json", b'"' + b"x" * 300_000 + b'"', 413),
+    ],
+)
+async def test_what_may_not_be_stored_is_refused_also_on_a_topic_that_is_known(
+    transport: Transport, resource: str, payload: bytes, status: int
+) -> None:
+    token = transport.owners.new_token()
+
+    def use(tree: Device) -> tuple[str, bytes]:
+        tree.wait_acknowledged(tree.request(topic(token, "json"), b"1"))
+        tree.wait_acknowledged(tree.request(topic(token, resource), payload))
+        told = tree.told()
+        tree.wait_acknowledged(tree.request(topic(token, "json"), b"2"))
+        return told
+
+    async with draining(transport):
+        told_topic, told = await transport.with_device(use)
+        messages = await collected(transport, 2)
+
+    assert told_topic == topic(token, f"{resource}/error")
+    assert json.loads(told)["statusCode"] == status
+    assert [message.payload for message in messages] == [b"1", b"2"]
+
+
+async def test_a_suspended_token_is_refused_within_a_second_though_its_topic_was_known(
+    transport: Transport,
+) -> None:
+    token = transport.owners.new_token()
+    loop = asyncio.get_running_loop()
+
+    def use(tree: Device) -> str:
+        tree.wait_acknowledged(tree.request(topic(token), b"1"))
+        asyncio.run_coroutine_threadsafe(transport.owners.suspend(token), loop).result(5)
+        for _ in range(10):
+            tree.wait_acknowledged(tree.request(topic(token), b"1"))
+            with contextlib.suppress(queue.Empty):
+                refused = tree.answer(within_s=0.1).topic
+                break
+        asyncio.run_coroutine_threadsafe(transport.owners.move(token, TokenStatus.ACTIVE), loop).result(5)
+        tree.wait_acknowledged(tree.request(topic(token), b"2"))
+        return refused
+
+    async with draining(transport):
+        refused = await transport.with_device(use)
+        messages = await collected(transport, 2)
+
+    assert refused == topic(token, "json/error")
+    assert {message.payload for message in messages} == {b"1", b"2"}
+
+
+async def test_telemetry_alone_makes_an_endpoint_connected_on_its_last_connection(
+    transport: Transport,
+) -> None:
+    token = transport.owners.new_token()
+
+    async def announced(count: int) -> bool:
+        return len(transport.connected) >= count
+
+    def use(first: Device) -> None:
+        first.wait_acknowledged(first.request(topic(token), b"1"))
+        with device(transport.port) as second:
+            for number in range(4):
+                # In turn, further apart than bindings may change: the last one has it.
+                tree = second if number % 2 else first
+                tree.wait_acknowledged(tree.request(topic(token), b"1"))
+                tree.silent(for_s=1.1)
+
+    await transport.with_device(use)
+
+    await eventually(lambda: announced(4), what="each change of connection was announced")
+
+
+async def test_a_thousand_messages_of_many_devices_share_batches(transport: Transport) -> None:
+    tokens = [transport.owners.new_token(endpoint_id=f"ep{number}") for number in range(50)]
+
+    def use(gateway: Device) -> None:
+        for number in range(1000):
+            packet_id = gateway.request(topic(tokens[number % 50]), b"%d" % number)
+        gateway.wait_acknowledged(packet_id, within_s=20)
+
+    async with draining(transport):
+        await transport.with_device(use)
+        messages = await collected(transport, 1000)
+
+    assert {int(message.payload) for message in messages} == set(range(1000))
+    assert len(transport.collector.batches) < 900
