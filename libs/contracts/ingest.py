@@ -19,6 +19,8 @@ MAX_BATCH_BYTES: Final = 512 * 1024
 MAX_BATCH_SAMPLES: Final = MAX_SAMPLES
 """Samples of one batch."""
 FORMAT: Final = 1
+SENML_RESOURCE: Final = "/senml"
+"""Resource of a message that is a resolved SenML pack, an array of records."""
 
 _RUN_BYTES, _COUNTER_BYTES, _POSITION_BYTES = 8, 5, 3
 

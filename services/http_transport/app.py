@@ -1,6 +1,7 @@
 """Composition root of http-transport: the only file that knows all others."""
 
 from libs.bus import connect_bus
+from libs.bus.device_secrets import DeviceSecrets
 from libs.bus.extensions import WaitingCallers, extensions
 from libs.bus.front_door import FrontDoor
 from libs.bus.identity import Identity
@@ -15,6 +16,7 @@ from services.http_transport import metrics
 from services.http_transport.http_api import DeviceApi
 from services.http_transport.responses import complain
 from services.http_transport.settings import Settings
+from services.http_transport.usecases import Packs
 
 _TELEMETRY_STOP_S = 5.0
 
@@ -37,6 +39,9 @@ async def build(process: Process) -> None:
         deadline_s=settings.durable_s,
     )
     process.on_stop("telemetry", lambda: ingest.stop(within_s=_TELEMETRY_STOP_S))
+    secrets = DeviceSecrets(bus)
+    await secrets.start()
+    packs = Packs(secrets, ingest, seen, now=clock.now)
     table = extensions(bus, now=clock.now, ingest=ingest, owner_timeout_s=settings.owner_s)
     door = FrontDoor(
         identity,
@@ -46,18 +51,26 @@ async def build(process: Process) -> None:
     )
     budget = Budget(settings.body_budget_bytes)
     metrics.BODY_BYTES.set_function(lambda: budget.held_bytes)
-    await process.serve_http("http", device_server(door, settings, budget, process), port=settings.port)
+    await process.serve_http(
+        "http", device_server(door, packs, settings, budget, process), port=settings.port
+    )
     tls = process.tls()
     if tls is not None:
-        server = device_server(door, settings, budget, process, listener="httpTls")
+        server = device_server(door, packs, settings, budget, process, listener="httpTls")
         await process.serve_http("httpTls", server, port=settings.tls_port, tls=tls)
 
 
 def device_server(
-    door: FrontDoor, settings: Settings, budget: Budget, process: Process, *, listener: str = "http"
+    door: FrontDoor,
+    packs: Packs,
+    settings: Settings,
+    budget: Budget,
+    process: Process,
+    *,
+    listener: str = "http",
 ) -> BoundedServer:
     """Put the HTTP side of a listener together; all of them share the budget."""
-    api = DeviceApi(door, body_s=settings.body_s, stopping=lambda: process.stopping)
+    api = DeviceApi(door, packs, body_s=settings.body_s, stopping=lambda: process.stopping)
     limits = ConnectionLimits(
         max_connections=room_for(settings.max_connections),
         head_s=settings.head_s,

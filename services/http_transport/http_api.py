@@ -22,10 +22,20 @@ from services.http_transport import metrics
 from services.http_transport.body import is_complete, read_body
 from services.http_transport.domain import levels_of
 from services.http_transport.responses import render
+from services.http_transport.usecases import Packs, check_pack_size
 
 ABOUT = b'{"service":"http-transport","usage":"POST /kp1/<appVersion>/<extension>/<token>/<resource>"}'
 """What ``GET /`` tells somebody who wonders whether this is the right port."""
 
+SENML_PATH = "/ingestion/ip/senml/v1"
+"""Where KPN Things devices post their packs."""
+_SENML_TYPES = frozenset(
+    {
+        "application/json",
+        "application/senml+json",
+        "application/x-www-form-urlencoded",  # curl's, unless told otherwise
+    }
+)
 _ONLY_POST = {"Allow": "POST"}
 _log = structlog.get_logger()
 
@@ -51,8 +61,9 @@ class _Outcome(Struct):
 class DeviceApi:
     """Answers devices."""
 
-    def __init__(self, door: FrontDoor, *, body_s: float, stopping: Callable[[], bool]) -> None:
+    def __init__(self, door: FrontDoor, packs: Packs, *, body_s: float, stopping: Callable[[], bool]) -> None:
         self._door = door
+        self._packs = packs
         self._body_s = body_s
         self._stopping = stopping
 
@@ -77,6 +88,8 @@ class DeviceApi:
             return _Outcome(Answer(payload=ABOUT))
         extension = metrics.NO_EXTENSION
         try:
+            if request.path == SENML_PATH:
+                return await self._take_pack(request)
             path = _path_of(request)
             if path.extension in EXTENSIONS:
                 extension = path.extension
@@ -87,9 +100,22 @@ class DeviceApi:
         except GroveError as error:
             return _Outcome(Answer(error.status_code, error.reason_phrase), extension)
 
+    async def _take_pack(self, request: web.BaseRequest) -> _Outcome:
+        if request.method != "POST":
+            raise _Refused(HTTPStatus.METHOD_NOT_ALLOWED, "only POST is allowed", _ONLY_POST)
+        if "Content-Type" in request.headers and request.content_type not in _SENML_TYPES:
+            raise UnsupportedMediaTypeError("SenML is application/senml+json or application/json")
+        check_pack_size(request.content_length or 0)
+        body = await self._body(request)
+        told = await self._packs.take(body, request.headers.get("Things-Message-Token"))
+        return _Outcome(Answer(payload=told), metrics.SENML)
+
     async def _payload(self, request: web.BaseRequest, path: Kp1Path) -> bytes:
         if not is_complete(request):
             await self._door.admit(path)
+        return await self._body(request)
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise UnsupportedMediaTypeError("compressed bodies are not taken")
         try:

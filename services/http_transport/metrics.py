@@ -14,6 +14,8 @@ SECONDS = Histogram(
 IN_FLIGHT = Gauge("grove_http_in_flight", "Device requests being answered.")
 BODY_BYTES = Gauge("grove_http_body_bytes", "Bytes of unanswered requests in memory.")
 
+SENML = "senml"
+"""Label of SenML packs, which belong to no extension of KP1."""
 NO_EXTENSION = "none"
 """Label of requests that named no extension that exists: names made up by strangers are no labels."""
 

@@ -12,12 +12,10 @@ import msgspec
 
 from libs.contracts.dcx import samples_of
 from libs.contracts.errors import BadRequestError, GroveError
-from libs.contracts.ingest import IngestBatch, IngestMessage, batch_id, sample_id
+from libs.contracts.ingest import SENML_RESOURCE, IngestBatch, IngestMessage, batch_id, sample_id
 from services.data_collection.domain.configuration import LATEST_MS, TimeSeriesConfiguration
 from services.data_collection.domain.extraction import VALUE, Extracted, auto_series, extract
 from services.data_collection.domain.samples import Derivable, Points, Sample
-
-SENML: Final = "/senml"
 
 _MS: Final = 1000
 _POSITIONS: Final = 2**24
@@ -100,7 +98,7 @@ def parts_of(message: IngestMessage) -> list[Part]:
     Raises:
         GroveError: A transport would not have accepted it.
     """
-    if message.resource == SENML:
+    if message.resource == SENML_RESOURCE:
         return [(record, _encode(record)) for record in _decode(message.payload, type=list[dict[str, Any]])]
     values = samples_of(message.resource, message.payload)
     is_json = message.resource.startswith(_JSON)
@@ -121,7 +119,7 @@ def _taken(
     endpoint_id, version, received_ms = message.endpoint_id, message.app_version, message.received_ms
     if position + len(parts) > _POSITIONS:
         raise BadRequestError("the batch has too many samples")
-    find = _from_senml if message.resource == SENML else extract
+    find = _from_senml if message.resource == SENML_RESOURCE else extract
     for value, text in parts:
         found = find(value, config=config, received_ms=received_ms)
         key = None if found.message_id is None else f"{endpoint_id}/{found.message_id}"
