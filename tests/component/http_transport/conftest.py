@@ -44,7 +44,10 @@ class Transport:
         self, path: str, body: bytes = b"", *, method: str = "POST", headers: dict[str, str] | None = None
     ) -> Answered:
         url = f"http://127.0.0.1:{self.port}{path}"
-        async with self._client.request(method, url, data=body, headers=headers) as response:
+        request = self._client.request(
+            method, url, data=body, headers=headers, skip_auto_headers=("Content-Type",)
+        )
+        async with request as response:
             return Answered(response.status, await response.read(), dict(response.headers))
 
     async def update(self, token: str, body: bytes = b"{}") -> Answered:
