@@ -1,6 +1,6 @@
 """All routes, in the order in which the documentation shows them."""
 
-from services.api_gateway.routes import api_keys, applications, endpoints, metadata, tokens
+from services.api_gateway.routes import api_keys, applications, endpoints, metadata, time_series, tokens
 from services.api_gateway.routes.declaration import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -8,5 +8,6 @@ ROUTES: tuple[Route, ...] = (
     *endpoints.ROUTES,
     *metadata.ROUTES,
     *tokens.ROUTES,
+    *time_series.ROUTES,
     *api_keys.ROUTES,
 )
