@@ -62,7 +62,7 @@ ROUTES = (
         scope=Scope.READ,
         summary="Read points of a time range",
         description="All points between two dates, by endpoint, series and time, streamed. An answer that "
-        "breaks off has no end. `Accept: text/csv` has one line for each value, `application/x-ndjson` one for "
+        "breaks off has no end. `Accept: text/csv` has one line a value, `application/x-ndjson` one for "
         "each point.\n\n"
         "With `every`, values are objects of what was asked for in `aggregate` (all when it was not).",
         streamed=True,
