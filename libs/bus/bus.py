@@ -5,7 +5,7 @@ process needs them: connect, serve and listen, work, stop serving, close.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 import msgspec
 from nats.aio.msg import Msg
@@ -173,8 +173,8 @@ class Bus:
         """Tell everyone who listens now; whoever does not will never know."""
         await self._broadcasts.broadcast(subject, event)
 
-    async def tell(self, events: Mapping[str, Sequence[Event]]) -> int:
-        """Broadcast many events, by subject, and spare those of subjects that nobody listens to.
+    async def tell(self, events: Mapping[str, Iterator[Event]]) -> int:
+        """Broadcast many events, by subject; those of subjects that nobody hears are not even made.
 
         Returns how many were sent.
 

@@ -8,7 +8,7 @@ as if they had begun after it. Whoever hears the first message need not answer.
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from nats.aio.msg import Msg
 
@@ -31,8 +31,10 @@ class Listeners:
         self._unheard: dict[str, bool] = {}
         self._number = 0
 
-    async def tell(self, events: Mapping[str, Sequence[Event]]) -> int:
-        """Broadcast the events of each subject, in order; return how many were sent.
+    async def tell(self, events: Mapping[str, Iterator[Event]]) -> int:
+        """Broadcast the events of each subject, in order; those that nobody hears are not even made.
+
+        Returns how many were sent.
 
         Raises:
             UnavailableError: There is no connection; some of them may have been heard.
@@ -42,22 +44,26 @@ class Listeners:
         tokens: dict[str, str] = {}
         try:
             for subject, those in events.items():
+                first = next(those, None)
+                if first is None:
+                    continue
                 self._number += 1
                 token = tokens[subject] = str(self._number)
                 self._unheard[token] = False
-                await self._broadcasts.broadcast(subject, those[0], reply=self._inbox + token)
-            await self._connection.round_trip(timeout_s=2.0)
+                await self._broadcasts.broadcast(subject, first, reply=self._inbox + token)
+            if tokens:
+                await self._connection.round_trip(timeout_s=2.0)
             await asyncio.sleep(0)  # what arrived before the answer may still be in its queue
             heard = [subject for subject, token in tokens.items() if not self._unheard[token]]
         finally:
             for token in tokens.values():
                 del self._unheard[token]
-        sent = len(events)
+        sent = len(tokens)
         for subject in heard:
-            for event in events[subject][1:]:
+            for event in events[subject]:
                 await self._broadcasts.broadcast(subject, event)
                 sent += 1
-        metrics.UNHEARD.inc(len(events) - len(heard))
+        metrics.UNHEARD.inc(len(tokens) - len(heard))
         return sent
 
     async def _subscribe(self) -> None:

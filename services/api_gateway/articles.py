@@ -6,6 +6,7 @@ from typing import Any
 from services.api_gateway.curl import curl
 from services.api_gateway.markup import Markup, code_block, element, inline, joined, json_block, prose
 from services.api_gateway.schema_tables import Schema, fields_table, type_words
+from services.api_gateway.series_formats import JSON
 
 
 def operation_article(
@@ -120,11 +121,10 @@ def _success(status: str, response: Mapping[str, Any], schemas: Mapping[str, Sch
             extra
         )
         parts.append(element("p", told))
-    for content in response.get("content", {}).values():
-        parts += [
-            _content(content, schemas, marked=False),
-            json_block(content["example"], label="Example answer"),
-        ]
+    for media_type, content in response.get("content", {}).items():
+        example, label = content["example"], "Example answer"
+        block = code_block(example, label=label) if media_type != JSON else json_block(example, label=label)
+        parts += [_content(content, schemas, marked=False), block]
     return joined(parts)
 
 

@@ -19,6 +19,7 @@ from services.api_gateway.answers import CORRELATION_ID, failure
 
 _ROUTE: Final = web.RequestKey("route", str)
 _API_KEY_ID: Final = web.RequestKey("api_key_id", str)
+_CORRELATION: Final = web.RequestKey("correlation_id", str)
 _NO_ROUTE = "none"
 _METHODS = frozenset(hdrs.METH_ALL)
 
@@ -33,6 +34,13 @@ def name_route(request: web.Request, template: str) -> None:
 def name_caller(request: web.Request, api_key_id: str) -> None:
     """Tell the log whose request it is."""
     request[_API_KEY_ID] = api_key_id
+
+
+def dress(request: web.Request, response: web.StreamResponse) -> None:
+    """Give an answer the headers all have; whoever streams one does it before it begins."""
+    response.headers[CORRELATION_ID] = request[_CORRELATION]
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.setdefault("Cache-Control", "no-store")
 
 
 class Edge:
@@ -62,10 +70,10 @@ class Edge:
         given = sane_correlation_id(request.headers.get(CORRELATION_ID))
         correlation_id = given or self._new_correlation_id()
         with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
+            request[_CORRELATION] = correlation_id
             response = await self._answer(request, handler)
-            response.headers[CORRELATION_ID] = correlation_id
-            response.headers["X-Content-Type-Options"] = "nosniff"
-            response.headers.setdefault("Cache-Control", "no-store")
+            if not response.prepared:
+                dress(request, response)
             _leave_behind(request, response.status, time.perf_counter() - began)
         return response
 

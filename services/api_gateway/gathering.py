@@ -1,6 +1,7 @@
-"""Answers that are one array in REST and several messages on the bus."""
+"""Answers that are one array or object in REST and several messages on the bus."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -35,16 +36,30 @@ async def ask_for_all(
     first: Reply = await owners.ask(operation, message, timeout_s=timeout_s)
     if not getattr(first, "next", ""):
         return first
-    entries = list(getattr(first, "body", ()))
+    entries = _Entries(getattr(first, "body", ()))
     reply = first
     try:
         async with asyncio.timeout(rest_within_s):
             for _ in range(MAX_MESSAGES - 1):
                 following = msgspec.structs.replace(message, after=getattr(reply, "next", ""))
                 reply = await owners.ask(operation, following, timeout_s=timeout_s)
-                entries += getattr(reply, "body", ())
+                entries.add(getattr(reply, "body", ()))
                 if not getattr(reply, "next", ""):
-                    return msgspec.structs.replace(first, body=entries)
+                    return msgspec.structs.replace(first, body=entries.all)
     except TimeoutError as error:
         raise DeadlineError("the list did not come in time; read the entries one by one") from error
     raise PayloadTooLargeError("the list is too long for one answer; read the entries one by one")
+
+
+class _Entries:
+    """Entries of an array, or members of an object."""
+
+    def __init__(self, first: Sequence[Any] | Mapping[str, Any]) -> None:
+        self.all: Any = dict(first) if isinstance(first, Mapping) else list(first)
+
+    def add(self, more: Sequence[Any] | Mapping[str, Any]) -> None:
+        """Take in what another message holds."""
+        if isinstance(self.all, dict):
+            self.all.update(more)
+        else:
+            self.all.extend(more)

@@ -21,6 +21,7 @@ from services.api_gateway.pages import Page, pages, show
 from services.api_gateway.ports import Clock, Keys, Owners
 from services.api_gateway.routes import Place, Route
 from services.api_gateway.routing import Match, Router
+from services.api_gateway.streaming import stream_series
 from services.api_gateway.usecases import Presented, identify, permit
 
 IAMCORE_HEADER: Final = "x-iamcore-api-key"
@@ -69,7 +70,7 @@ class RestApi:
         app.router.add_route("*", r"/{path:[\s\S]*}", self.on_request, expect_handler=expect_nothing)
         return app
 
-    async def on_request(self, request: web.Request) -> web.Response:
+    async def on_request(self, request: web.Request) -> web.StreamResponse:
         """Answer a page, or call a route.
 
         Raises:
@@ -84,7 +85,7 @@ class RestApi:
         name_route(request, match.route.path)
         return await self._call(request, match)
 
-    async def _call(self, request: web.Request, match: Match) -> web.Response:
+    async def _call(self, request: web.Request, match: Match) -> web.StreamResponse:
         route, world = match.route, self._world
         caller = await identify(_presented(request), keys=world.keys, clock=world.clock)
         name_caller(request, caller.api_key.api_key_id)
@@ -93,7 +94,10 @@ class RestApi:
         if route.has_body:
             body = await read_body(request, route, timeout_s=self._limits.body_timeout_s)
         message = bind(route, _incoming(request, match, body), caller=caller)
-        reply = await ask_for_all(world.owners, route.operation, message, timeout_s=route.timeout_s)
+        operation = route.operation_for(message)
+        if route.streamed:
+            return await stream_series(request, message, operation, owners=world.owners)
+        reply = await ask_for_all(world.owners, operation, message, timeout_s=route.timeout_s)
         response = answers.success(route, reply, values=match.values)
         ignored = ignored_parameters(route, request.rel_url.raw_query_string)
         if ignored:

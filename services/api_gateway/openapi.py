@@ -10,6 +10,7 @@ from services.api_gateway.problems import ErrorBody, Problem
 from services.api_gateway.routes import Parameter, Place, Route
 from services.api_gateway.routes.errors import NOT_MODIFIED
 from services.api_gateway.schemas import Schema, Schemas, bare
+from services.api_gateway.series_formats import EXAMPLE, MEDIA_TYPES, written
 
 JSON: Final = "application/json"
 BEARER: Final = "bearerAuth"
@@ -52,7 +53,7 @@ def openapi(routes: Sequence[Route]) -> Schema:
         "info": {
             "title": "Olivegrove REST API",
             "version": VERSION,
-            "summary": "Applications, endpoints, metadata, tokens and API keys.",
+            "summary": "Applications, endpoints, metadata, time series, tokens and API keys.",
             "description": _DESCRIPTION,
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
@@ -90,6 +91,10 @@ _HEADERS = {
     },
     "ETag": {
         "description": "Entity tag, quotes included; send it back as If-Match or If-None-Match.",
+        "schema": {"type": "string"},
+    },
+    "Grove-Next": {
+        "description": "The `cursor` of what follows; absent without `limit`, or when nothing follows.",
         "schema": {"type": "string"},
     },
     "Location": {
@@ -179,10 +184,18 @@ def _success(route: Route, routes: Sequence[Route], schemas: Schemas) -> Schema:
         names.append("Location")
     if route.tells_e_tag:
         names.append("ETag")
+    if route.streamed:
+        names.append("Grove-Next")
     found: Schema = {"description": _success_text(route), "headers": _header_refs(names)}
     schema = route.answer if route.reply_type is None else schemas.of(route.reply_type)
     if schema is not None:
         found["content"] = {JSON: {"schema": dict(schema), "example": route.response_example}}
+    if route.streamed:
+        found["content"] |= {
+            each: {"schema": {"type": "string"}, "example": written([EXAMPLE], each)}
+            for each in MEDIA_TYPES
+            if each != JSON
+        }
     links = _links(route, routes)
     if links:
         found["links"] = links

@@ -2,6 +2,7 @@
 
 from libs.contracts import applications as contract
 from libs.contracts.api_keys import Scope
+from libs.contracts.time_series import GET_SERIES_CONFIG, PUT_SERIES_CONFIG
 from services.api_gateway.routes.declaration import Location, Route, Tag
 
 _APPLICATIONS = "/tekton/api/v1/applications"
@@ -43,6 +44,9 @@ _NAME_TAKEN = "The name is taken already."
 _KEYS = {"metadata-keys": {"model": {"write-enabled": True}, "mac": {"write-enabled": False}}}
 _CONFIG_EXAMPLE = {"epmx": {"kaa": {"applications": {"olives": _KEYS}}}}
 _VERSION_CONFIG_EXAMPLE = {"epmx": {"kaa": {"applications": {"olives": {"versions": {"olives-v1": _KEYS}}}}}}
+
+_READ_ELSEWHERE = dict.fromkeys(("epts", "dcx"), GET_SERIES_CONFIG)
+_WRITTEN_ELSEWHERE = dict.fromkeys(("epts", "dcx"), PUT_SERIES_CONFIG)
 
 ROUTES = (
     Route(
@@ -167,6 +171,7 @@ ROUTES = (
         method="GET",
         path=_CONFIG,
         operation=contract.GET_APP_CONFIG,
+        by_instance=_READ_ELSEWHERE,
         scope=Scope.READ,
         fixed=("version_name",),
         summary="Read an application's configuration",
@@ -178,12 +183,14 @@ ROUTES = (
         method="PUT",
         path=_CONFIG,
         operation=contract.PUT_APP_CONFIG,
+        by_instance=_WRITTEN_ELSEWHERE,
         scope=Scope.WRITE,
         fixed=("version_name",),
         summary="Replace an application's configuration",
         description="`epmx` takes `metadata-keys`: the keys devices may read, and which of them they may "
         "write. `kpc` takes `allowed-extension-instances`, an array of `epmx`, `dcx`, ... Without them "
-        "everything is allowed. The change is felt without a restart.",
+        "everything is allowed. `epts` takes `time-series`, what is read out of samples; `dcx` `message-id` "
+        "and `retention`. The change is felt without a restart.",
         request_example=_CONFIG_EXAMPLE,
         response_example=_CONFIG_EXAMPLE,
     ),
@@ -192,6 +199,7 @@ ROUTES = (
         method="GET",
         path=_CONFIG_OF_VERSION,
         operation=contract.GET_APP_CONFIG,
+        by_instance=_READ_ELSEWHERE,
         scope=Scope.READ,
         summary="Read a version's configuration",
         description="What one service instance does for this version; it wins over the application's.",
@@ -202,6 +210,7 @@ ROUTES = (
         method="PUT",
         path=_CONFIG_OF_VERSION,
         operation=contract.PUT_APP_CONFIG,
+        by_instance=_WRITTEN_ELSEWHERE,
         scope=Scope.WRITE,
         summary="Replace a version's configuration",
         description="As for the application, for one version of it alone.",

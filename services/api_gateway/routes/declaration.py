@@ -89,6 +89,8 @@ class Route:
         response_example: What a success answers.
         errors: Status to reason, where the usual one does not say enough.
         timeout_s: Longest wait for the owner, when the usual one is too short.
+        by_instance: Service instance to the operation asked instead, with the same messages.
+        streamed: Whether the answer is points of time series, page by page, in the form the caller accepts.
     """
 
     tag: Tag
@@ -109,6 +111,12 @@ class Route:
     response_example: Any = None
     errors: Mapping[int, str] = field(default_factory=dict)
     timeout_s: float | None = None
+    by_instance: Mapping[str, Operation[Any, Any]] = field(default_factory=dict)
+    streamed: bool = False
+
+    def operation_for(self, message: msgspec.Struct) -> Operation[Any, Any]:
+        """What is asked of whom for this request."""
+        return self.by_instance.get(getattr(message, "service_instance_name", ""), self.operation)
 
     @cached_property
     def operation_id(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_origin
 
 import msgspec
 from msgspec import NODEFAULT, Meta
@@ -54,12 +54,18 @@ _EXAMPLES: Mapping[str, Any] = {
     "credentialId": "5d0cf6fd-92a7-4df5-8a53-60a4d1b0bd0e",
     "apiKeyId": "2af4e4a9-c92b-4aa3-822d-ba71860161fc",
     "sort": "-createdDate",
+    "applicationNames": "olives",
+    "appVersion": "olives-v1",
+    "timeSeriesName": "auto~temperature",
+    "fromDate": "2026-11-21T00:00:00Z",
+    "toDate": "2026-11-22T00:00:00Z",
     "If-Match": '"6f1c"',
     "If-None-Match": '"6f1c"',
 }
 _PATTERNS = {
     "applicationName": "^[a-z0-9_-]{1,256}$",
     "versionName": "^[a-z0-9_-]{1,256}-[a-z0-9]{1,256}$",
+    "appVersion": "^[a-z0-9_-]{1,256}-[a-z0-9]{1,256}$",
     "serviceInstanceName": "^[a-z0-9_-]{1,64}$",
     "endpointId": "^[a-zA-Z0-9._~-]{1,256}$",
     "key": "^[a-zA-Z0-9_]{1,256}$",
@@ -140,6 +146,6 @@ def _parameter(info: msgspec.structs.FieldInfo, placeholders: Sequence[str], tex
         type=_BOUNDED.get(info.name, info.type),
         default=info.default,
         description=text or _TEXTS.get(name, ""),
-        example=_EXAMPLES.get(name),
+        example=None if get_origin(info.type) is Literal else _EXAMPLES.get(name),
         pattern=_PATTERNS.get(name) if info.default is NODEFAULT or place is Place.PATH else None,
     )

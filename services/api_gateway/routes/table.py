@@ -6,6 +6,7 @@ from services.api_gateway.routes import (
     endpoints,
     metadata,
     senml_credentials,
+    time_series,
     tokens,
 )
 from services.api_gateway.routes.declaration import Route
@@ -16,5 +17,6 @@ ROUTES: tuple[Route, ...] = (
     *metadata.ROUTES,
     *tokens.ROUTES,
     *senml_credentials.ROUTES,
+    *time_series.ROUTES,
     *api_keys.ROUTES,
 )

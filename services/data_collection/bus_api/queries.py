@@ -77,7 +77,7 @@ class SeriesHandlers:
 
     async def on_write(self, request: contract.WriteData) -> EmptyReply:
         await writing.write_data(request, parts=self._writing)
-        return EmptyReply(status_code=HTTPStatus.OK.value)
+        return EmptyReply(status_code=HTTPStatus.NO_CONTENT.value)
 
     async def on_get_configuration(self, request: GetAppConfig) -> AppConfigReply:
         return AppConfigReply(body=await configuring.get_configuration(request, parts=self._configuration))

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from libs.contracts.errors import BadRequestError
+from libs.contracts.paging import MAX_LIMIT
 from libs.contracts.time_series import ReadData, Run
 from services.data_collection.domain.configuration import EARLIEST_MS, LATEST_MS
 from services.data_collection.domain.durations import HOUR_MS, MINUTE_MS, duration_ms
@@ -101,6 +102,8 @@ def query_of(request: ReadData) -> DataQuery:
         raise BadRequestError("fromDate: must not be after toDate")
     if request.aggregate and request.every is None:
         raise BadRequestError("aggregate: needs every, the length of time to aggregate over")
+    if request.limit is not None and not 1 <= request.limit <= MAX_LIMIT:
+        raise BadRequestError(f"limit: must be 1 to {MAX_LIMIT}")
     every_ms = (
         0 if request.every is None else duration_ms(request.every, name="every", at_least_ms=_SECOND_MS)
     )

@@ -2,8 +2,8 @@
 
 ``_id`` is the sample's id, ``e`` the endpoint, ``v`` its version, ``t`` and ``r`` sample and receipt time,
 ``s`` the sample as JSON text, ``m`` its message key if it has one. Text costs the store less than a document,
-comes back as it was sent, and holds nothing that a store could refuse. A holder is written before the first sample
-of its endpoint, so that everything can be found by application without an index over all samples.
+comes back as it was sent, and holds nothing that a store could refuse. A holder is written before the first
+sample of its endpoint, so that everything can be found by application without an index over all samples.
 
 What an index answers is read in order of time in pages; samples of the same time are put in order
 of their ids here, and a page that ends among them is read again from there.
@@ -72,7 +72,7 @@ class MongoSampleRepository:
         left = limit
         for endpoint_id in endpoint_ids[start:]:
             place = after if after is not None and after.endpoint_id == endpoint_id else None
-            async for sample in self._of(endpoint_id, (from_ms, to_ms), place, newest_first):
+            async for sample in self._of(endpoint_id, (from_ms, to_ms), place, newest_first=newest_first):
                 if left is not None:
                     if left <= 0:
                         return
@@ -80,7 +80,7 @@ class MongoSampleRepository:
                 yield sample
 
     async def _of(
-        self, endpoint_id: str, span: tuple[int, int], after: Place | None, newest_first: bool
+        self, endpoint_id: str, span: tuple[int, int], after: Place | None, *, newest_first: bool
     ) -> AsyncIterator[Sample]:
         """Page by sample time: a condition on both time and id is one that no index answers well."""
         first, end = span
@@ -88,8 +88,10 @@ class MongoSampleRepository:
         while True:
             if after is not None:
                 first, end = (first, after.time_ms + 1) if newest_first else (after.time_ms, end)
-            page = await self._page(endpoint_id, (first, end), size, newest_first)
-            new = [each for each in page if after is None or _is_behind(each, after, newest_first)]
+            page = await self._page(endpoint_id, (first, end), size, newest_first=newest_first)
+            new = [
+                each for each in page if after is None or _is_behind(each, after, newest_first=newest_first)
+            ]
             for each in new:
                 yield each
             if len(page) < size:
@@ -101,7 +103,7 @@ class MongoSampleRepository:
                 after = Place(endpoint_id, last.time_ms, last.id)
 
     async def _page(
-        self, endpoint_id: str, span: tuple[int, int], size: int, newest_first: bool
+        self, endpoint_id: str, span: tuple[int, int], size: int, *, newest_first: bool
     ) -> list[Sample]:
         way = -1 if newest_first else 1
         wanted = {"e": endpoint_id, "t": {"$gte": span[0], "$lt": span[1]}}
@@ -161,7 +163,7 @@ class MongoSampleRepository:
         self._known.update(new)
 
 
-def _is_behind(sample: Sample, place: Place, newest_first: bool) -> bool:
+def _is_behind(sample: Sample, place: Place, *, newest_first: bool) -> bool:
     here, there = (sample.time_ms, sample.id), (place.time_ms, place.id)
     return here < there if newest_first else here > there
 

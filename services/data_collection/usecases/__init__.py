@@ -1,5 +1,5 @@
 """What the service does.
 
-``collecting`` is the way of every batch from the stream to the store, ``orphans`` finds batches that no consumer
-gives out any more, ``expiring`` deletes. Import the modules by name; this package exports nothing.
+``collecting`` is the way of every batch from the stream to the store, ``orphans`` finds batches that no
+consumer gives out any more, ``expiring`` deletes. Import the modules by name; this package exports nothing.
 """

@@ -1,6 +1,6 @@
-"""Store what transports acknowledged, tell of it, and only then let go of it (protocol/delivery.md rules 9, 10).
+"""Store what transports acknowledged, tell of it, and only then let go of it (delivery.md rules 9, 10).
 
-Everything here may be done twice: a batch whose acknowledgement is lost comes again, its samples are there, and
+Everything here may be done twice: a batch whose acknowledgement is lost comes again, its samples are there,
 its events and replies are said once more. What cannot be done now is raised, and comes again; only
 what is wrong with one device message is about that message.
 """

@@ -1,6 +1,6 @@
-"""Batches that no consumer gives out any more (protocol/delivery.md rule 11), and how far the stream is drained.
+"""Batches that no consumer gives out any more (delivery.md rule 11), and how far the stream is drained.
 
-A server that was killed may have forgotten that it removed what was acknowledged, or removed nothing of it: such
+A server that was killed may have forgotten that it removed what was acknowledged, or removed none of it: such
 batches stand below the acknowledgement floor. Whether they were stored is not known, so they are
 stored like any other, which changes nothing where they were, and only then deleted.
 """
@@ -26,9 +26,9 @@ class OrphanWatch:
     """Looks after the stream, at once and then every so often."""
 
     def __init__(
-        self, ingest: Ingest, collect: Callable[[bytes], Awaitable[None]], *, clock: Clock, every_s: float
+        self, ingest: Ingest, collect: Callable[[bytes], Awaitable[bool]], *, clock: Clock, every_s: float
     ) -> None:
-        """Use ``collect`` to store the body of a batch: it returns when that may be deleted."""
+        """Use ``collect`` to store the body of a batch: it returns whether that may be deleted now."""
         self._ingest = ingest
         self._collect = collect
         self._clock = clock
@@ -66,8 +66,7 @@ class OrphanWatch:
             kept = await self._ingest.find(from_sequence=sequence)
             if kept is None or kept.sequence > floor:
                 break
-            await self._collect(kept.body)
-            if await self._ingest.delete(kept.sequence):
+            if await self._collect(kept.body) and await self._ingest.delete(kept.sequence):
                 adopted += 1
                 metrics.ORPHANS.inc()
             sequence = kept.sequence + 1

@@ -21,6 +21,7 @@ from libs.contracts.errors import UnauthorizedError
 from libs.contracts.messages import Reply
 from libs.contracts.subjects import Operation
 from services.api_gateway.routes import ROUTES, Route
+from services.api_gateway.series_formats import EXAMPLE
 
 Anything: TypeAlias = Any
 """A value whose shape the test knows."""
@@ -89,7 +90,9 @@ class Owners:
         await self._bus.serve(subject, CheckApiKey, self.keys.on_check, queue=CHECK_API_KEY.instance)
         routes: dict[str, list[Route]] = {}
         for route in ROUTES:
-            routes.setdefault(route.operation.subject(self._bus.subjects), []).append(route)
+            for operation in (route.operation, *route.by_instance.values()):
+                served = routes.setdefault(operation.subject(self._bus.subjects), [])
+                served += [] if route in served else [route]
         del routes[subject]
         for subject, served in routes.items():
             await self._serve(subject, served)
@@ -135,7 +138,9 @@ def example_reply(route: Route) -> Reply:
     fields: dict[str, Any] = {}
     if route.reply_type is not None:
         fields["body"] = msgspec.convert(route.response_example, route.reply_type)
-    if route.answer is not None:
+    if route.streamed:
+        fields["runs"] = [EXAMPLE]
+    elif route.answer is not None:
         fields["payload"] = json.dumps(route.response_example).encode()
     if route.tells_e_tag:
         fields["e_tag"] = '"6f1c"'

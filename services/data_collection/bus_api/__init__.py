@@ -1,0 +1,32 @@
+"""The service on the bus: the stream of batches, events out, requests of operators.
+
+No rule lives here. ``ingest`` is what arrives from streams, ``telling`` the ports that are the bus.
+"""
+
+from libs.contracts.data_events import DATA_POINTS_RECEIVED, DATA_SAMPLES_RECEIVED
+from libs.contracts.lifecycle import UNREGISTERED
+from libs.contracts.subjects import AnyEventType, AnyOperation
+from services.data_collection.bus_api.ingest import IngestHandlers, collect_batches, follow_removals
+from services.data_collection.bus_api.telling import (
+    BusDataEvents,
+    BusReplies,
+    StreamIngest,
+    StreamRejections,
+)
+
+SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
+    DATA_SAMPLES_RECEIVED,
+    DATA_POINTS_RECEIVED,
+    UNREGISTERED,
+)
+
+__all__ = [
+    "SUBJECTS",
+    "BusDataEvents",
+    "BusReplies",
+    "IngestHandlers",
+    "StreamIngest",
+    "StreamRejections",
+    "collect_batches",
+    "follow_removals",
+]
