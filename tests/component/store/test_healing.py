@@ -1,12 +1,14 @@
 """What callers see while the store is killed, frozen or not there yet, and that it heals by itself."""
 
 import asyncio
+import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import pytest
 from bson import ObjectId
+from pymongo import UpdateOne
 
 from libs.contracts.errors import UnavailableError
 from libs.store import Store, store_errors
@@ -177,3 +179,54 @@ async def test_a_service_started_before_its_store_waits_for_it(
 
     assert not finished
     await store.ping()
+
+
+@pytest.mark.parametrize("operation", ["read", "write", "bulk"])
+async def test_no_cancellation_is_lost_in_the_driver(
+    server: StoreServer, open_store: Open, operation: str
+) -> None:
+    things = (await open_store(server.url)).collection("things")
+    await things.insert_one({"_id": 1})
+    chance = random.Random(7)
+
+    async def read() -> None:
+        await things.find({"_id": 1}).to_list()
+
+    async def write() -> None:
+        await things.update_one({"_id": 1}, {"$set": {"n": 1}})
+
+    async def bulk() -> None:
+        await things.bulk_write([UpdateOne({"_id": 1}, {"$set": {"n": 1}})])
+
+    async def work() -> None:
+        while True:
+            with store_errors():
+                await {"read": read, "write": write, "bulk": bulk}[operation]()
+
+    for _ in range(100):
+        async with asyncio.TaskGroup() as group:
+            worker = group.create_task(work(), name="work")
+            await asyncio.sleep(chance.uniform(0, 0.02))
+            worker.cancel()
+            await asyncio.wait([worker], timeout=5)
+            assert worker.cancelled()
+
+
+async def test_a_task_that_was_cancelled_may_use_the_store_to_clean_up(
+    server: StoreServer, open_store: Open
+) -> None:
+    things = (await open_store(server.url)).collection("things")
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            with store_errors():
+                await things.insert_one({"_id": "cleaned"})
+
+    async with asyncio.TaskGroup() as group:
+        worker = group.create_task(work(), name="work")
+        await asyncio.sleep(0)
+        worker.cancel()
+
+    assert await things.find_one({"_id": "cleaned"}) is not None

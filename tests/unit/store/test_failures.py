@@ -62,7 +62,9 @@ def bulk(*codes: int, concern: bool = False) -> driver.BulkWriteError:
         pytest.param(bulk(11000, 2), InternalError, id="bulk, duplicates and refusal"),
     ],
 )
-def test_an_error_of_the_driver_becomes_one_of_ours(error: Exception, expected: type[GroveError]) -> None:
+async def test_an_error_of_the_driver_becomes_one_of_ours(
+    error: Exception, expected: type[GroveError]
+) -> None:
     with pytest.raises(GroveError) as raised, store_errors():
         raise error
 
@@ -71,7 +73,7 @@ def test_an_error_of_the_driver_becomes_one_of_ours(error: Exception, expected: 
     assert "hidden" not in raised.value.reason_phrase
 
 
-def test_a_duplicate_names_its_index_and_is_a_conflict() -> None:
+async def test_a_duplicate_names_its_index_and_is_a_conflict() -> None:
     with pytest.raises(ConflictError) as raised, store_errors():
         raise driver.DuplicateKeyError("dup", 11000, DUPLICATE)
 
@@ -82,7 +84,7 @@ def test_a_duplicate_names_its_index_and_is_a_conflict() -> None:
 @pytest.mark.parametrize(
     "error", [NotFoundError("no such endpoint"), KeyError("field"), asyncio.CancelledError()], ids=repr
 )
-def test_what_is_not_the_drivers_passes(error: BaseException) -> None:
+async def test_what_is_not_the_drivers_passes(error: BaseException) -> None:
     with pytest.raises(type(error)) as raised, store_errors():
         raise error
 
