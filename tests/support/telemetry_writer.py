@@ -1,4 +1,4 @@
-"""A device that never stops sending numbered samples over MQTT, and remembers which were acknowledged to it."""
+"""A device that never stops sending numbered samples over MQTT, and knows which were acknowledged."""
 
 from collections import Counter
 
@@ -16,7 +16,7 @@ class TelemetryWriter(MqttWriter):
         super().__init__(twin, url)
         self.numbers: set[int] = set()
 
-    def message(self, key: str, number: int) -> tuple[str, bytes]:  # noqa: ARG002 - MqttWriter
+    def message(self, key: str, number: int) -> tuple[str, bytes]:
         return f"kp1/{self.twin.app_version}/dcx/{self.twin.token}/json", encode_json({"n": number})
 
     async def update(self, key: str, number: int) -> int | str:
