@@ -86,6 +86,7 @@ async def test_marks_are_due_in_their_order(kept: Kept) -> None:
     ]
     assert await kept.rollups.due(300, limit=1) == [mark(2, due_ms=100)]
     assert await kept.rollups.due(99, limit=1) == []
+    assert {type(each) for each in (await kept.rollups.due(300, limit=1))[0]} == {str, int}
 
 
 async def test_only_one_of_many_claims_a_mark(kept: Kept) -> None:
@@ -125,6 +126,7 @@ async def test_a_rollup_comes_back_as_it_was_stored(kept: Kept, *, minutes: bool
     (found,) = await kept.rollups.hours("tree", 0, 2**53, minutes=minutes, limit=9, newest_first=False)
 
     stored = rollup(7)
+    assert type(found.hour_ms) is int
     assert found.configured == stored.configured
     assert (found.minutes, found.whole) == ((stored.minutes, {}) if minutes else ({}, stored.whole))
 

@@ -206,7 +206,7 @@ class Derivation:
             application = application_of(sample.app_version) or ""
             waiting = self._waiting[sample.endpoint_id] = (application, {})
         application, points = waiting
-        time_ms, sample_id = sample.time_ms, sample.id.hex()
+        time_ms, sample_id = int(sample.time_ms), sample.id.hex()
         for series, values in sample.points.items():
             known = points.get(series)
             if known is None or (time_ms, sample_id) > (known.time_ms, known.sample):
@@ -274,7 +274,7 @@ class Derivation:
                 config = configs[sample.app_version] = await self._parts.configurations.of(sample.app_version)
             points = points_of(sample.value, config=config)
             if points and hour.fits:
-                hour.add(points, time_ms=sample.time_ms)
+                hour.add(points, time_ms=int(sample.time_ms))
             self._note_points(
                 Derivable(sample.endpoint_id, sample.app_version, sample.time_ms, sample.id, points)
             )
