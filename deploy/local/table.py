@@ -81,11 +81,6 @@ TABLE: tuple[Row, ...] = (
         argv=_service("endpoint-register"),
     ),
     Row(
-        name="data-collection",
-        needs=("nats", "store", "endpoint-register"),
-        argv=_service("data-collection"),
-    ),
-    Row(
         name="http-transport",
         needs=("nats", "credential-manager", "endpoint-register"),
         argv=_service("http-transport"),
@@ -132,8 +127,13 @@ TABLE: tuple[Row, ...] = (
         ),
     ),
     Row(
+        name="data-collection",
+        needs=("nats", "store", "endpoint-register"),
+        argv=_service("data-collection"),
+    ),
+    Row(
         name="api-gateway",
-        needs=("nats", "credential-manager", "endpoint-register"),
+        needs=("nats", "credential-manager", "endpoint-register", "data-collection"),
         argv=_service("api-gateway"),
         listeners=(
             Listener(port_key="http", variable="GROVE_API_PORT", ready_key="api", label="REST and docs"),

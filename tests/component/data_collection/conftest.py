@@ -1,6 +1,6 @@
-"""Real NATS, a real store, replicas of data-collection in this process, and a transport that publishes batches.
+"""Real NATS, a real store, replicas of data-collection here, and a transport that publishes batches.
 
-Tests share one pair of servers, with a subject root and a database each; those that kill a server have their own.
+Tests share two servers, with a subject root and a database each; those that kill one have their own.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 import nats as nats_py
-from nats import errors as nats_errors
 import pytest
+from nats import errors as nats_errors
 from nats.aio.client import Client
 
 from libs.bus import Bus
@@ -244,6 +244,15 @@ async def start(nats: NatsServer, store_server: StoreServer, root: str) -> Async
             return Replica(bus, store, parts.samples, MongoRemovalRepository(store), handlers, noted)
 
         yield new_replica
+    await _drop_streams(nats, root)
+
+
+async def _drop_streams(nats: NatsServer, root: str) -> None:
+    """Each reserves what it may grow to, and the server has room for those of ten tests."""
+    client = await nats_py.connect(nats.url)
+    for stream in (events_stream, ingest_stream, rejected_stream):
+        await client.jetstream().delete_stream(stream(Subjects(root)).name)
+    await client.close()
 
 
 @pytest.fixture
