@@ -253,7 +253,7 @@ class Buckets:
         return ended
 
 
-def _either(choose: Any, one: float | None, other: float | None) -> float | None:  # noqa: ANN401 - min or max
+def _either(choose: Any, one: float | None, other: float | None) -> float | None:  # noqa: ANN401 - one of two builtins: min, max
     if one is None or other is None:
         return other if one is None else one
     found: float = choose(one, other)
