@@ -1,13 +1,15 @@
 """data-collection with the NATS user that production gives it, and no more."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from libs.bus import Bus
+from libs.bus import Bus, Delivery
 from libs.contracts.data_events import DATA_SAMPLES_RECEIVED, DataSamplesEvent, RejectedMessage
-from libs.contracts.ingest import IngestReplies, rejected_subject, replies_subject
+from libs.contracts.ingest import IngestReplies, ingest_subject, rejected_subject, replies_subject
+from libs.contracts.lifecycle import UNREGISTERED, UnregisteredEvent
 from libs.contracts.streams import (
     collect_consumer,
     events_stream,
@@ -30,6 +32,30 @@ def root() -> str:
 def nats(tmp_path: Path) -> Iterator[NatsServer]:
     with nats_process(tmp_path) as server:
         yield server
+
+
+async def test_its_user_may_drain_both_streams(nats: NatsServer, transport: Transport) -> None:
+    owner = await Bus.connect(url=nats.url, service="tester", replica="tester-1")
+    await owner.ensure_stream(events_stream(owner.subjects))
+    bus = await Bus.connect(url=nats.url_for("data-collection"), service="data-collection", replica="d-1")
+    await bus.ensure_stream(ingest_stream(bus.subjects))
+    seen: list[str] = []
+
+    async def see(batch: Sequence[Delivery]) -> None:
+        seen.extend(each.subject for each in batch)
+
+    async with asyncio.TaskGroup() as tasks:
+        for consumer in (collect_consumer, removals_consumer):
+            tasks.create_task(bus.consume(consumer(bus.subjects), see), name="consume")
+        await transport.publish(transport.batch([message()]))
+        gone = UnregisteredEvent(app_version_name="grove-v1", endpoint_id="tree")
+        await owner.announce(UNREGISTERED.subject(owner.subjects), gone, msg_id="gone")
+        await until(lambda: len(seen) == 2, "a batch and a removal")
+        await bus.stop_consuming()
+
+    assert sorted(seen) == sorted([ingest_subject(bus.subjects), UNREGISTERED.subject(bus.subjects)])
+    await bus.close()
+    await owner.close()
 
 
 async def test_its_user_may_do_all_that_collecting_does(nats: NatsServer, transport: Transport) -> None:
