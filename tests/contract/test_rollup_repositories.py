@@ -95,17 +95,13 @@ async def test_only_one_of_many_claims_a_mark(kept: Kept) -> None:
 
 
 async def test_a_settled_mark_takes_those_of_its_hour_along_that_were_due(kept: Kept) -> None:
-    await kept.rollups.mark(
-        [mark(1), mark(1, stamp="b", due_ms=150), mark(1, stamp="c", due_ms=900), mark(2, stamp="d")]
-    )
+    due, later, other = mark(1, stamp="b", due_ms=150), mark(1, stamp="c", due_ms=900), mark(2, stamp="d")
+    await kept.rollups.mark([mark(1), due, later, other])
     assert await kept.rollups.claim(mark(1), until_ms=500)
 
     await kept.rollups.settle(mark(1), now_ms=200)
 
-    assert sorted(await kept.rollups.due(1000, limit=9)) == [
-        mark(1, stamp="c", due_ms=900),
-        mark(2, stamp="d"),
-    ]
+    assert sorted(await kept.rollups.due(1000, limit=9)) == [later, other]
     assert not await kept.rollups.claim(due, until_ms=500)
 
 

@@ -6,7 +6,7 @@ delivered twice, late or half stored, the computed hour says what the samples sa
 from samples.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -253,11 +253,10 @@ class Buckets:
         return ended
 
 
-def _either(choose: Any, one: float | None, other: float | None) -> float | None:  # noqa: ANN401 - min or max
+def _either(choose: Callable[[float, float], float], one: float | None, other: float | None) -> float | None:
     if one is None or other is None:
         return other if one is None else one
-    found: float = choose(one, other)
-    return found
+    return choose(one, other)
 
 
 def _kept(number: float) -> float:

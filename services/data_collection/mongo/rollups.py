@@ -1,10 +1,10 @@
 """Computed hours and marks of hours to be computed: ``rollups`` and ``marks``.
 
 ``e`` is the endpoint, ``h`` the start of the hour. A rollup has ``c``, how its points were extracted, ``w``
-the whole hour and ``m`` its minutes as JSON text; a mark has ``s``, its stamp, and ``d``, when it is due. Marks
-are only ever inserted: the embedded store takes six times as long for an upsert (*m* 1.6 ms). Claiming a mark
-puts its due time off: whoever claims must be done by then. The driver gives out a kind of int of its own, which
-nobody else encodes, so none of them leaves this file.
+the whole hour and ``m`` its minutes as JSON text; a mark has ``s``, its stamp, and ``d``, when it is due.
+Marks are only ever inserted: the embedded store takes six times as long for an upsert (*m* 1.6 ms). Claiming
+a mark puts its due time off: whoever claims must be done by then. The driver gives out a kind of int of its
+own, which nobody else encodes, so none of them leaves this file.
 """
 
 from collections.abc import Mapping, Sequence

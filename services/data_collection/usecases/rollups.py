@@ -2,8 +2,8 @@
 
 Collecting calls :meth:`Derivation.note` and goes on. Hours are marked before samples are stored
 (:mod:`.marking`): what is stored is computed some day, whoever dies. A mark this process wrote is trusted
-until shortly before it is due, so that a busy endpoint costs a write an hour and not one a sample. Last points
-are written coalesced, as many a second as the store bears.
+until shortly before it is due, so that a busy endpoint costs a write an hour and not one a sample. Last
+points are written coalesced, as many a second as the store bears.
 """
 
 import asyncio
