@@ -133,7 +133,7 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         name="api-gateway",
-        needs=("nats", "credential-manager", "endpoint-register", "data-collection"),
+        needs=("nats", "credential-manager", "endpoint-register"),
         argv=_service("api-gateway"),
         listeners=(
             Listener(port_key="http", variable="GROVE_API_PORT", ready_key="api", label="REST and docs"),
