@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 from libs.bus import Bus, KeyedQueue, connect_bus
+from libs.bus.device_secrets import DeviceSecrets
 from libs.bus.extensions import DCX, ElsewhereExtension, extensions
 from libs.bus.front_door import FrontDoor
 from libs.bus.identity import Identity
@@ -30,7 +31,8 @@ from services.mqtt_transport.usecases.clients import Clients, Pace
 from services.mqtt_transport.usecases.collecting import Collecting
 from services.mqtt_transport.usecases.presence import Presence
 from services.mqtt_transport.usecases.pushing import Pushing
-from services.mqtt_transport.usecases.requests import Requests
+from services.mqtt_transport.usecases.requests import Requests, Telemetry
+from services.mqtt_transport.usecases.things import Things
 
 _MAX_TASKS: Final = 100_000
 """Far above what the budget of bytes lets through; only pushes' confirmations ever meet it."""
@@ -75,17 +77,22 @@ async def build(process: Process) -> None:
     collecting.put_into(ingest)
     await hear_replies(bus, run_id=process.run_id, collecting=collecting)
     process.on_stop("telemetry", lambda: ingest.stop(within_s=_TELEMETRY_STOP_S))
+    secrets = DeviceSecrets(bus)
+    await secrets.start()
+    things = Things(secrets, collecting, seen, now=clock.now)
+    bus.on_cut(things.cut)
     requests = Requests(
         door,
         presence,
         seen,
         patience_s=settings.patience_s,
         order=KeyedQueue(),
-        collecting=collecting,
+        telemetry=Telemetry(collecting, things),
     )
     parts = Parts(
         requests=requests,
         collecting=collecting,
+        things=things,
         presence=presence,
         pushing=pushing,
         clients=clients,

@@ -60,6 +60,9 @@ class TelemetryChannel(Channel, Protocol):
     def collected(self, numbers: list[int], *, messages: int, held: int) -> None:
         """So many messages are durable: acknowledge those that have a number."""
 
+    def end(self, reason: ReasonCode) -> None:
+        """Say goodbye: what is acknowledged is written first."""
+
     def not_collected(self, number: int, *, held: int) -> None:
         """A message is not durable: never acknowledge it."""
 

@@ -124,6 +124,7 @@ class Connection:
         parts, session = self._parts, self._session
         parts.intake.leave(self)
         parts.presence.closed(self.number)
+        parts.things.leave(self)
         if session.connected or session.client_id:
             parts.clients.leave(
                 session.client_id, self, state=session.state, expiry_s=session.session_expiry_s
@@ -277,13 +278,31 @@ class Connection:
             self._session.refuse(ReasonCode.SERVER_BUSY)
         elif delay_s > 0:
             self._loop.call_later(delay_s, self._accept_late, received)
+        elif self._parts.things.are_meant_by(received.username):
+            self._parts.tasks.spawn(self._log_in(received), name="log a device in")
         else:
             self._accept(received)
 
     def _accept_late(self, received: ConnectReceived) -> None:
-        if not self._closed and not self._session.closing:
+        if self._closed or self._session.closing:
+            return
+        if self._parts.things.are_meant_by(received.username):
+            self._parts.tasks.spawn(self._log_in(received), name="log a device in")
+            return
+        self._accept(received)
+        self._advance()
+
+    async def _log_in(self, received: ConnectReceived) -> None:
+        reason = await self._parts.things.log_in(self, received.username or "", received.password)
+        if self._closed or self._session.closing:
+            self._parts.things.leave(self)
+        elif reason is ReasonCode.SUCCESS:
             self._accept(received)
             self._advance()
+        else:
+            metrics.CONNECTS.labels("refused").inc()
+            self._session.refuse(reason)
+            self._flush()
 
     def _accept(self, received: ConnectReceived) -> None:
         assigned = None

@@ -10,6 +10,7 @@ from services.mqtt_transport.usecases.collecting import Collecting
 from services.mqtt_transport.usecases.presence import Presence
 from services.mqtt_transport.usecases.pushing import Pushing
 from services.mqtt_transport.usecases.requests import Requests
+from services.mqtt_transport.usecases.things import Things
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,7 @@ class Parts:
 
     requests: Requests
     collecting: Collecting
+    things: Things
     presence: Presence
     pushing: Pushing
     clients: Clients

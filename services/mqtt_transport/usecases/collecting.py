@@ -135,20 +135,30 @@ class Collecting:
         samples: int,
         held: int,
     ) -> None:
-        assert self._ingest is not None  # noqa: S101 - put_into comes first; for the type checker
         wants = spoken.wants_reply or message.response_topic is not None
-        self._ingest.put(
-            IngestMessage(
-                spoken.endpoint_id,
-                spoken.app_version,
-                spoken.resource,
-                message.payload,
-                time.time_ns() // _NS_PER_MS,
-                wants,
-            ),
-            Ticket(channel, message.number, held, message if wants else None),
-            samples=samples,
+        stored = IngestMessage(
+            spoken.endpoint_id,
+            spoken.app_version,
+            spoken.resource,
+            message.payload,
+            time.time_ns() // _NS_PER_MS,
+            wants,
         )
+        self.put(channel, message, stored, samples=samples, held=held)
+
+    def put(
+        self,
+        channel: TelemetryChannel,
+        message: PublishReceived,
+        stored: IngestMessage,
+        *,
+        samples: int,
+        held: int,
+    ) -> None:
+        """Put what is to be stored of a message into a batch."""
+        assert self._ingest is not None  # noqa: S101 - put_into comes first; for the type checker
+        reply = message if stored.wants_reply else None
+        self._ingest.put(stored, Ticket(channel, message.number, held, reply), samples=samples)
 
     # --- what became of it (libs.bus.ingest.Owners) ---------------------------------------------
 

@@ -7,6 +7,7 @@ order in which this connection sent them, retries included (rule 16).
 """
 
 import asyncio
+from typing import NamedTuple
 
 import structlog
 from structlog.contextvars import bind_contextvars
@@ -25,6 +26,7 @@ from services.mqtt_transport.domain.bindings import Binding
 from services.mqtt_transport.ports import Channel, TelemetryChannel
 from services.mqtt_transport.usecases.collecting import Collecting
 from services.mqtt_transport.usecases.presence import Presence
+from services.mqtt_transport.usecases.things import PREFIX, Things
 
 OrderKey = tuple[int, str, str]
 """Connection, extension, token."""
@@ -34,6 +36,13 @@ _log = structlog.get_logger()
 
 class HandedOver:
     """A message that somebody else acknowledges."""
+
+
+class Telemetry(NamedTuple):
+    """Whom messages are handed over to."""
+
+    collecting: Collecting
+    things: Things
 
 
 class Requests:
@@ -47,7 +56,7 @@ class Requests:
         *,
         patience_s: float,
         order: KeyedQueue[OrderKey],
-        collecting: Collecting,
+        telemetry: Telemetry,
     ) -> None:
         """Ask for at most ``patience_s``, waiting behind earlier requests included."""
         self._door = door
@@ -55,7 +64,7 @@ class Requests:
         self._seen = seen
         self._patience_s = patience_s
         self._order = order
-        self._collecting = collecting
+        self._collecting, self._things = telemetry
 
     async def answer(
         self, channel: TelemetryChannel, message: PublishReceived, *, held: int
@@ -67,6 +76,9 @@ class Requests:
         bind_contextvars(correlation_id=new_correlation_id())
         path: Kp1Path | None = None
         try:
+            if message.topic.startswith(PREFIX):
+                self._things.take(channel, channel, message, held=held)
+                return HandedOver()
             path = parse_topic(message.topic)
             if path.extension == DCX:
                 let_in = await self._let_in(channel, path)
@@ -83,7 +95,8 @@ class Requests:
         _tell(channel, message, path, answer)
         if may_yet_succeed(answer.status_code):
             return None
-        return reason_of(answer.status_code, path_at_fault=path is None)
+        at_fault = path is None and not message.topic.startswith(PREFIX)
+        return reason_of(answer.status_code, path_at_fault=at_fault)
 
     async def bind_subscriber(self, channel: Channel, topic_filter: str) -> None:
         """Bind the endpoint whose token a subscription names; a token that is none is no error."""

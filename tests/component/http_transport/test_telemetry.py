@@ -9,54 +9,16 @@ import nats as nats_py
 import pytest
 
 from libs.bus import Bus
-from libs.contracts.applications import EmptyReply
-from libs.contracts.errors import NotFoundError
 from libs.contracts.ingest import IngestMessage
 from libs.contracts.senml import message_token
-from libs.contracts.senml_credentials import (
-    ACTIVATE_DEVICE_SECRET,
-    DEVICE_SECRETS,
-    ActivateDeviceSecret,
-    DeviceSecret,
-    DeviceSecretsReply,
-    DeviceSecretsRequest,
-)
 from libs.contracts.streams import ingest_stream
-from libs.contracts.tokens import TokenStatus
 from tests.component.http_transport.conftest import Answered, StartTransport, Transport
-from tests.support.collector import Collector
-from tests.support.owners import APPLICATION, VERSION
+from tests.support.owners import VERSION
 from tests.support.servers import NatsServer
+from tests.support.things import DVN, SECRET, Others, pack
 from tests.support.waiting import eventually
 
-DVN = "7c7b9dd4-4d33-4b40-a5a3-6e4ae6a8a1bf"
-SECRET = "s" * 40
 PATH = "/ingestion/ip/senml/v1"
-
-
-class Others:
-    """data-collection's stream, and credential-manager's knowledge of one SenML device."""
-
-    def __init__(self, bus: Bus) -> None:
-        self.bus = bus
-        self.collector = Collector(bus)
-
-    async def serve(self) -> None:
-        subject = DEVICE_SECRETS.subject(self.bus.subjects)
-        await self.bus.serve(subject, DeviceSecretsRequest, self._secrets, queue="credential-manager")
-        subject = ACTIVATE_DEVICE_SECRET.subject(self.bus.subjects)
-        await self.bus.serve(subject, ActivateDeviceSecret, self._activate, queue="credential-manager")
-
-    async def _secrets(self, request: DeviceSecretsRequest) -> DeviceSecretsReply:
-        if request.dvn_uuid != DVN:
-            raise NotFoundError("unknown device")
-        secret = DeviceSecret(credential_id="c1", secret=SECRET, status=TokenStatus.ACTIVE)
-        return DeviceSecretsReply(
-            endpoint_id="tree", application_name=APPLICATION, app_version_name=VERSION, secrets=(secret,)
-        )
-
-    async def _activate(self, _: ActivateDeviceSecret) -> EmptyReply:
-        return EmptyReply()
 
 
 @pytest.fixture
@@ -161,11 +123,6 @@ async def post(
     if content_type is not None:
         headers["Content-Type"] = content_type
     return await transport.call(PATH, body, headers=headers)
-
-
-def pack(*records: dict[str, object], device: str = DVN) -> bytes:
-    first, *rest = records
-    return json.dumps([{"bn": f"urn:dev:DVNUUID:{device}:", **first}, *rest]).encode()
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,16 @@ class NoTelemetry:
         return False
 
 
+class NoThings:
+    """Knows no SenML device."""
+
+    def are_meant_by(self, _: object) -> bool:
+        return False
+
+    def leave(self, _: object) -> None:
+        pass
+
+
 class Reports:
     """Notes what was confirmed."""
 
@@ -89,6 +99,7 @@ class Line:
         self.parts = Parts(
             requests=cast("Any", NoRequests()),
             collecting=cast("Any", NoTelemetry()),
+            things=cast("Any", NoThings()),
             presence=cast("Any", NoPresence()),
             pushing=Pushing(nothing, nothing, nothing, self.reports, tasks=self.tasks),
             clients=Clients(SessionStore(10, 1000)),
