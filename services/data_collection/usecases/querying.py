@@ -20,7 +20,7 @@ from services.data_collection.domain.extraction import points_of
 from services.data_collection.domain.lasts import Last, Lasts
 from services.data_collection.domain.rollups import Buckets, Rollup, Row, Tally, rows_of, stretches
 from services.data_collection.domain.samples import PointValue, Sample
-from services.data_collection.domain.series import DataQuery, Found, Page, date_ms, names, query_of
+from services.data_collection.domain.series import Cursor, DataQuery, Found, Page, date_ms, names, query_of
 from services.data_collection.ports.collecting import SampleRepository
 from services.data_collection.ports.querying import (
     Applications,
@@ -134,16 +134,13 @@ async def read_data(request: ReadData, *, parts: QueryParts) -> Page:
 
 async def _fill(page: Page, query: DataQuery, parts: QueryParts) -> bool:
     """Fill a page; says whether everything is in it."""
-    cursor = query.cursor
+    cursor, ends_at = query.cursor, asyncio.get_running_loop().time() + ANSWER_S
     async for endpoint_id in _endpoints(query, parts):
         for series in query.series:
-            if cursor is not None:
-                if (endpoint_id, series) != (cursor.endpoint_id, cursor.series):
-                    continue
-                reader = _Reader(endpoint_id, series, query, parts, resumes=True)
-                cursor = None
-            else:
-                reader = _Reader(endpoint_id, series, query, parts)
+            if cursor is not None and (endpoint_id, series) != (cursor.endpoint_id, cursor.series):
+                continue
+            reader = _Reader(endpoint_id, series, query, parts, cursor=cursor, ends_at=ends_at)
+            cursor = None
             async for found in reader.read():
                 page.take(endpoint_id, series, found)
                 if page.is_full:
@@ -170,13 +167,22 @@ class _Reader:
     """Reads one series of one endpoint."""
 
     def __init__(
-        self, endpoint_id: str, series: str, query: DataQuery, parts: QueryParts, *, resumes: bool = False
+        self,
+        endpoint_id: str,
+        series: str,
+        query: DataQuery,
+        parts: QueryParts,
+        *,
+        cursor: Cursor | None,
+        ends_at: float,
     ) -> None:
         self._endpoint_id = endpoint_id
         self._series = series
         self._query = query
         self._parts = parts
-        self._cursor = query.cursor if resumes else None
+        self._cursor = cursor
+        self._loop = asyncio.get_running_loop()
+        self._ends_at = ends_at
 
     def read(self) -> AsyncIterator[Found]:
         """Come past points, and samples without one, in the order of the question."""
@@ -287,6 +293,8 @@ class _Reader:
                 yield Row(int(sample.time_ms), tallies)
 
     async def _values(self, sample: Sample) -> Mapping[str, PointValue] | None:
+        if self._loop.time() > self._ends_at:  # whoever is cancelled may not hear it: looked at besides
+            raise TimeoutError
         if application_of(sample.app_version) != self._query.application:
             return None
         config = await self._parts.configurations.of(sample.app_version)
