@@ -88,7 +88,7 @@ async def test_unchanged_has_no_body(transport: Transport) -> None:
         pytest.param("/kp1/nobody-v1/epmx/{t}/get", 404, id="unknown version"),
         pytest.param("/kp1/../epmx/{t}/get", 404, id="version with dots"),
         pytest.param("/kp1/{v}/bcx/{t}/get", 404, id="unknown extension"),
-        pytest.param("/kp1/{v}/dcx/{t}/json", 404, id="extension without owner yet"),
+        pytest.param("/kp1/{v}/cex/{t}/command", 404, id="extension without owner yet"),
         pytest.param("/kp1/{v}/epmx/stranger/get", 401, id="unknown token"),
         pytest.param("/kp1/{v}/epmx/a.b/get", 401, id="no token at all"),
         pytest.param("/kp2/{v}/epmx/{t}/get", 404, id="another protocol"),
