@@ -1,5 +1,6 @@
 """Composition root of data-collection: production by default, every part can be another."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 
 from libs.bus import Bus, connect_bus
@@ -15,14 +16,29 @@ from services.data_collection.bus_api import (
     collect_batches,
     follow_removals,
 )
+from services.data_collection.bus_api.queries import (
+    BusAnnouncements,
+    BusApplications,
+    CachedConfigurations,
+    SeriesHandlers,
+    serve_queries,
+)
 from services.data_collection.domain.configuration import DEFAULT, TimeSeriesConfiguration
 from services.data_collection.domain.samples import Derivable
 from services.data_collection.mongo import MongoRemovalRepository, MongoSampleRepository
-from services.data_collection.ports import Configurations, Derived, Retentions
+from services.data_collection.mongo.configurations import MongoConfigurationRepository
+from services.data_collection.mongo.queries import MongoLastRepository, MongoSeriesRepository
+from services.data_collection.mongo.rollups import MongoRollupRepository
+from services.data_collection.ports import Configurations, Derived, Retentions, SampleRepository
 from services.data_collection.settings import Settings
 from services.data_collection.usecases.collecting import Collecting
+from services.data_collection.usecases.configuring import ConfigurationParts
 from services.data_collection.usecases.expiring import Expiring, keep_expiring
+from services.data_collection.usecases.marking import MarkedSamples
 from services.data_collection.usecases.orphans import OrphanWatch
+from services.data_collection.usecases.querying import QueryParts
+from services.data_collection.usecases.rollups import Derivation, DerivationParts
+from services.data_collection.usecases.writing import WritingParts
 
 
 class Unconfigured:
@@ -51,12 +67,14 @@ async def build(process: Process) -> None:
     await bus.ensure_stream(ingest_stream(bus.subjects))
     await bus.ensure_stream(rejected_stream(bus.subjects))
     await bus.ensure_consumer(collect_consumer(bus.subjects))
-    unconfigured = Unconfigured()
-    collecting, handlers = await assemble(store, bus, settings=settings, configurations=unconfigured)
+    configurations, derivation, samples = await derive(store, bus)
+    collecting, handlers = await assemble(
+        store, bus, settings=settings, configurations=configurations, derived=derivation, samples=samples
+    )
     watch = OrphanWatch(
         StreamIngest(bus), handlers.on_orphan, clock=SystemClock(), every_s=settings.watch_every_s
     )
-    expiring = _expiring(store, collecting, unconfigured, watch)
+    expiring = _expiring(store, collecting, configurations, watch)
     process.supervise("orphans", watch.run())
     process.supervise(
         "expiring",
@@ -66,10 +84,15 @@ async def build(process: Process) -> None:
             retention_every_s=settings.retention_every_s,
         ),
     )
+    process.supervise("deriving", derivation.run())
+    process.supervise("rolling up", derivation.compute())
+    process.on_stop("deriving", derivation.flush)
+    await serve_queries(bus, await query_handlers(store, bus, configurations, derivation, samples))
     for number in range(settings.loops):
         process.supervise(f"collecting {number}", collect_batches(bus, handlers, batches=settings.batches))
     process.supervise("removals", follow_removals(bus, handlers))
     process.on_stop("collecting", bus.stop_consuming)
+    process.on_stop("bus requests", bus.stop_serving)
 
 
 async def assemble(
@@ -79,12 +102,13 @@ async def assemble(
     settings: Settings,
     configurations: Configurations,
     derived: Derived | None = None,
+    samples: SampleRepository | None = None,
 ) -> tuple[Collecting, IngestHandlers]:
     """Put the production parts of collecting together."""
-    samples = MongoSampleRepository(store)
-    await samples.prepare()
+    stored = MongoSampleRepository(store)
+    await stored.prepare()
     parts = Collecting(
-        samples=samples,
+        samples=samples or stored,
         configurations=configurations,
         events=BusDataEvents(bus),
         replies=BusReplies(bus),
@@ -93,6 +117,67 @@ async def assemble(
         point_events=settings.point_events,
     )
     return parts, IngestHandlers(parts, MongoRemovalRepository(store))
+
+
+async def derive(store: Store, bus: Bus) -> tuple[CachedConfigurations, Derivation, SampleRepository]:
+    """Put together what is computed from samples, and the samples whose hours are marked for it."""
+    documents, samples = MongoConfigurationRepository(store), MongoSampleRepository(store)
+    rollups, lasts, series = (
+        MongoRollupRepository(store),
+        MongoLastRepository(store),
+        MongoSeriesRepository(store),
+    )
+    for repository in (documents, samples, rollups, lasts, series):
+        await repository.prepare()
+    configurations = CachedConfigurations(documents)
+    await configurations.follow(bus)
+    parts = DerivationParts(
+        samples=samples,
+        rollups=rollups,
+        lasts=lasts,
+        series=series,
+        configurations=configurations,
+        clock=SystemClock(),
+        new_stamp=_draw,
+    )
+    derivation = Derivation(parts)
+    return configurations, derivation, MarkedSamples(samples, derivation)
+
+
+async def query_handlers(
+    store: Store,
+    bus: Bus,
+    configurations: CachedConfigurations,
+    derivation: Derivation,
+    samples: SampleRepository,
+) -> SeriesHandlers:
+    """Put together what answers operators."""
+    documents, applications = MongoConfigurationRepository(store), BusApplications(bus)
+    await applications.follow(bus)
+    queries = QueryParts(
+        samples=samples,
+        rollups=MongoRollupRepository(store),
+        lasts=MongoLastRepository(store),
+        series=MongoSeriesRepository(store),
+        configurations=configurations,
+        documents=documents,
+        applications=applications,
+    )
+    writing = WritingParts(
+        samples=samples,
+        derived=derivation,
+        configurations=configurations,
+        applications=applications,
+        clock=SystemClock(),
+    )
+    changing = ConfigurationParts(
+        documents=documents, applications=applications, announcements=BusAnnouncements(bus, new_id=_draw)
+    )
+    return SeriesHandlers(queries=queries, writing_parts=writing, configuration=changing)
+
+
+def _draw() -> str:
+    return secrets.token_hex(8)
 
 
 def _expiring(store: Store, parts: Collecting, retentions: Retentions, watch: OrphanWatch) -> Expiring:

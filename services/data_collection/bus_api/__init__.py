@@ -7,6 +7,7 @@ from libs.contracts.data_events import DATA_POINTS_RECEIVED, DATA_SAMPLES_RECEIV
 from libs.contracts.lifecycle import UNREGISTERED
 from libs.contracts.subjects import AnyEventType, AnyOperation
 from services.data_collection.bus_api.ingest import IngestHandlers, collect_batches, follow_removals
+from services.data_collection.bus_api.queries import QUERY_SUBJECTS
 from services.data_collection.bus_api.telling import (
     BusDataEvents,
     BusReplies,
@@ -18,6 +19,7 @@ SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
     DATA_SAMPLES_RECEIVED,
     DATA_POINTS_RECEIVED,
     UNREGISTERED,
+    *QUERY_SUBJECTS,
 )
 
 __all__ = [

@@ -3,6 +3,7 @@
 ``_id`` of both is ``<endpoint>/<hour>``, ``e`` the endpoint, ``h`` the start of the hour. A rollup has ``c``,
 how its points were extracted, ``w`` the whole hour and ``m`` its minutes as JSON text; a mark has ``s``, its
 stamp, and ``d``, when it is due. Claiming a mark puts its due time off: whoever claims must be done by then.
+The driver gives out a kind of int of its own, which nobody else encodes, so none of them leaves this file.
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,7 +59,7 @@ class MongoRollupRepository:
         query = {"d": {"$gte": 0, "$lte": now_ms}}
         with store_errors():
             documents = await self._marks.find(query, sort=[("d", 1)], limit=limit).to_list()
-        return [Mark(each["e"], each["h"], each["s"], each["d"]) for each in documents]
+        return [Mark(each["e"], int(each["h"]), each["s"], int(each["d"])) for each in documents]
 
     async def claim(self, mark: Mark, *, until_ms: int) -> bool:
         """Put its due time off, if it still is this one."""
@@ -80,7 +81,7 @@ class MongoRollupRepository:
         query = {"e": endpoint_id, "h": {"$gte": from_ms, "$lt": to_ms}}
         with store_errors():
             documents = await self._marks.find(query, {"h": 1}, limit=_MAX_MARKED).to_list()
-        return {each["h"] for each in documents}
+        return {int(each["h"]) for each in documents}
 
     async def put(self, rollup: Rollup) -> None:
         """Store a computed hour in place of what was there."""
@@ -143,7 +144,7 @@ def _rollup(document: Document) -> Rollup:
     minutes = _minutes.decode(document["m"]) if "m" in document else {}
     return Rollup(
         endpoint_id=document["e"],
-        hour_ms=document["h"],
+        hour_ms=int(document["h"]),
         configured=msgspec.json.decode(document["c"], type=dict[str, str]),
         whole=_columns(_whole.decode(document["w"])) if "w" in document else {},
         minutes={at: _columns(each) for at, each in minutes.items()},

@@ -5,7 +5,8 @@
 comes back as it was sent, and holds nothing that a store could refuse. A holder is written before the first
 sample of its endpoint, so that everything can be found by application without an index over all samples.
 
-What an index answers is read in order of time in pages; samples of the same time are put in order
+Ranges of time end with ``$lt``: with ``$lte`` the embedded store leaves out what is at the end, as the index
+goes on behind it (a contract test holds our way). What an index answers is read in order of time in pages; samples of the same time are put in order
 of their ids here, and a page that ends among them is read again from there.
 """
 
@@ -140,7 +141,7 @@ class MongoSampleRepository:
             found = await self._samples.find(wanted, {"t": 1}, sort=[("t", 1)], limit=limit).to_list()
             if not found:
                 return 0
-            span = {"$gte": found[0]["t"], "$lte": found[-1]["t"]}
+            span = {"$gte": found[0]["t"], "$lt": found[-1]["t"] + 1}
             result = await self._samples.delete_many({**wanted, "t": span})
         return result.deleted_count
 

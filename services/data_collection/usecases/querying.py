@@ -191,7 +191,7 @@ class _Reader:
             newest_first=query.newest_first,
         )
         async for sample in samples:
-            yield Found(sample.time_ms, sample.id.hex(), await self._values(sample))
+            yield Found(int(sample.time_ms), sample.id.hex(), await self._values(sample))
 
     async def _read_buckets(self) -> AsyncIterator[Found]:
         query = self._query
@@ -282,8 +282,8 @@ class _Reader:
                 tallies: dict[str, Tally] = {}
                 for name, value in values.items():
                     tallies[name] = Tally()
-                    tallies[name].add(value, time_ms=sample.time_ms)
-                yield Row(sample.time_ms, tallies)
+                    tallies[name].add(value, time_ms=int(sample.time_ms))
+                yield Row(int(sample.time_ms), tallies)
 
     async def _values(self, sample: Sample) -> Mapping[str, PointValue] | None:
         if application_of(sample.app_version) != self._query.application:
@@ -324,7 +324,7 @@ async def _before(
             config = await parts.configurations.of(sample.app_version)
             values = points_of(sample.value, config=config)
             for name in missing & values.keys():
-                found[name] = Last(sample.time_ms, sample.id.hex(), values[name])
+                found[name] = Last(int(sample.time_ms), sample.id.hex(), values[name])
             missing -= values.keys()
         if not missing:
             break

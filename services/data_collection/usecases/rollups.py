@@ -1,14 +1,13 @@
 """Compute what is computed from samples: last points, which series there are, rollups.
 
-Collecting calls :meth:`Derivation.note` and goes on. Marks are written at once, and :meth:`Derivation.marked`
-says when, so that whoever acknowledges a batch can wait for them: what is acknowledged is computed some
-day, whoever dies. A mark this process wrote is trusted for two minutes, so that a busy endpoint costs a write
-every two minutes and not one a sample. Last points are written coalesced, as many a second as the store
-bears.
+Collecting calls :meth:`Derivation.note` and goes on. Hours are marked before samples are stored
+(:mod:`.marking`): what is stored is computed some day, whoever dies. A mark this process wrote is trusted for
+two minutes, so that a busy endpoint costs a write every two minutes and not one a sample. Last points are
+written coalesced, as many a second as the store bears.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -40,6 +39,7 @@ MAX_KNOWN: Final = 200_000
 MAX_WAITING: Final = 100_000
 """Last points that wait to be written; the computation of their hour brings what is dropped."""
 _LASTS_AT_ONCE: Final = 256
+_FORGOTTEN_AT_ONCE: Final = 1_000
 _PAUSE_S: Final = 0.5
 _RETRY_S: Final = 1.0
 _COMPUTE_EVERY_S: Final = 5.0
@@ -108,6 +108,31 @@ class Derivation:
             if sample.points:
                 self._note_points(sample)
         self._wake.set()
+
+    async def mark(self, places: Iterable[tuple[str, int]]) -> None:
+        """Return when the hours of these endpoints and instants are marked in the store.
+
+        Raises:
+            UnavailableError: The store is away.
+        """
+        now_ms = unix_ms(self._parts.clock.now())
+        for key in {(endpoint_id, start_of(time_ms, HOUR_MS)) for endpoint_id, time_ms in places}:
+            if self._trusted.get(key, 0) <= now_ms:
+                self._unmarked[key] = None
+        await self.marked()
+
+    async def forget(self, endpoint_id: str) -> None:
+        """Drop all that was computed for an endpoint whose samples are gone.
+
+        Raises:
+            UnavailableError: The store is away.
+        """
+        self._waiting.pop(endpoint_id, None)
+        self._known.pop(endpoint_id, None)
+        self._trusted = {key: until for key, until in self._trusted.items() if key[0] != endpoint_id}
+        await self._parts.lasts.forget(endpoint_id)
+        while await self._parts.rollups.forget(endpoint_id, limit=_FORGOTTEN_AT_ONCE):
+            pass
 
     async def marked(self) -> None:
         """Return when everything noted so far is marked in the store.
@@ -181,7 +206,7 @@ class Derivation:
             application = application_of(sample.app_version) or ""
             waiting = self._waiting[sample.endpoint_id] = (application, {})
         application, points = waiting
-        time_ms, sample_id = sample.time_ms, sample.id.hex()
+        time_ms, sample_id = int(sample.time_ms), sample.id.hex()
         for series, values in sample.points.items():
             known = points.get(series)
             if known is None or (time_ms, sample_id) > (known.time_ms, known.sample):
@@ -249,7 +274,7 @@ class Derivation:
                 config = configs[sample.app_version] = await self._parts.configurations.of(sample.app_version)
             points = points_of(sample.value, config=config)
             if points and hour.fits:
-                hour.add(points, time_ms=sample.time_ms)
+                hour.add(points, time_ms=int(sample.time_ms))
             self._note_points(
                 Derivable(sample.endpoint_id, sample.app_version, sample.time_ms, sample.id, points)
             )

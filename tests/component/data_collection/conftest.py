@@ -244,6 +244,15 @@ async def start(nats: NatsServer, store_server: StoreServer, root: str) -> Async
             return Replica(bus, store, parts.samples, MongoRemovalRepository(store), handlers, noted)
 
         yield new_replica
+    await _drop_streams(nats, root)
+
+
+async def _drop_streams(nats: NatsServer, root: str) -> None:
+    """Each reserves what it may grow to, and the server has room for those of ten tests."""
+    client = await nats_py.connect(nats.url)
+    for stream in (events_stream, ingest_stream, rejected_stream):
+        await client.jetstream().delete_stream(stream(Subjects(root)).name)
+    await client.close()
 
 
 @pytest.fixture

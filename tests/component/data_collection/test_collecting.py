@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 
 from libs.bus import Bus
+from libs.bus.inspecting import Backlog
 from libs.contracts.data_events import (
     DATA_POINTS_RECEIVED,
     DATA_SAMPLES_RECEIVED,
@@ -25,9 +27,12 @@ from libs.contracts.ingest import (
     sample_id,
 )
 from libs.contracts.lifecycle import UNREGISTERED, UnregisteredEvent
+from libs.contracts.streams import ingest_stream
+from libs.process import SystemClock
 from services.data_collection.bus_api import StreamIngest
 from services.data_collection.domain.configuration import TimeSeriesConfiguration, configuration_of
 from services.data_collection.usecases.expiring import expire, remove_gone
+from services.data_collection.usecases.orphans import OrphanWatch
 from tests.component.data_collection.conftest import RECEIVED_MS, Replica, Start, Transport, message
 from tests.support.waiting import eventually
 
@@ -79,11 +84,9 @@ async def test_samples_of_a_stream_that_was_made_again_are_new_samples(
     await transport.send(*({"n": number} for number in range(100)))
     await replica.holds(100)
     stream = transport.client.jetstream()
-    name = StreamIngest(replica.bus)._spec.stream  # noqa: SLF001 - as an operator would look it up
+    name = ingest_stream(transport.subjects).name
 
     await stream.delete_stream(name)
-    from libs.contracts.streams import ingest_stream  # noqa: PLC0415 - only here
-
     await replica.bus.ensure_stream(ingest_stream(replica.bus.subjects))
     await transport.send(*({"n": number} for number in range(100)))
 
@@ -218,37 +221,40 @@ async def test_a_message_sent_again_with_its_configured_id_is_stored_once(
     await replica.holds(2)
 
 
+class Forgetful(StreamIngest):
+    """A stream whose server was killed before it removed what had been acknowledged."""
+
+    def __init__(self, bus: Bus, *, floor: int) -> None:
+        super().__init__(bus)
+        self._floor = floor
+
+    async def backlog(self) -> Backlog:
+        return replace(await super().backlog(), floor=self._floor)
+
+
 async def test_batches_below_the_floor_are_stored_and_deleted(transport: Transport, start: Start) -> None:
     replica = await start(collecting=False)
     batches = [await transport.send({"n": number}) for number in range(5)]
-    spec = StreamIngest(replica.bus)._spec  # noqa: SLF001 - as an operator would look it up
-    stream = transport.client.jetstream()
-    await stream.delete_consumer(spec.stream, spec.name)
-    await _consumer_that_begins_behind(transport, spec.stream, spec.name, sequence=5)
+    await transport.publish(transport.batch([message()], format=FORMAT + 1))
+    forgetful = Forgetful(replica.bus, floor=6)
+    watch = OrphanWatch(forgetful, replica.handlers.on_orphan, clock=SystemClock(), every_s=1)
 
-    adopted = await replica.watch().look()
+    adopted = await watch.look()
 
-    assert (adopted, await replica.count()) == (4, 4)
+    assert adopted == 5
     assert [each.id for each in await replica.stored()] == [
-        sample_id(each.run_id, each.counter, 0) for each in batches[:4]
+        sample_id(each.run_id, each.counter, 0) for each in batches
     ]
     backlog = await StreamIngest(replica.bus).backlog()
-    assert (backlog.messages, backlog.first_sequence) == (1, 5)
+    assert (backlog.messages, backlog.first_sequence) == (1, 6)
 
 
-async def _consumer_that_begins_behind(
-    transport: Transport, stream: str, name: str, *, sequence: int
-) -> None:
-    config = {
-        "durable_name": name,
-        "ack_policy": "explicit",
-        "deliver_policy": "by_start_sequence",
-        "opt_start_seq": sequence,
-        "filter_subject": f"{transport.subjects.root}.ingest.dcx",
-    }
-    body = msgspec.json.encode({"stream_name": stream, "config": config})
-    answer = await transport.client.request(f"$JS.API.CONSUMER.CREATE.{stream}.{name}", body)
-    assert b'"error"' not in answer.data
+async def test_what_the_consumer_has_yet_to_give_out_is_no_orphan(transport: Transport, start: Start) -> None:
+    replica = await start(collecting=False)
+    await transport.send({"n": 1})
+
+    assert await replica.watch().look() == 0
+    assert (await StreamIngest(replica.bus).backlog()).messages == 1
 
 
 async def test_stopping_finishes_and_acknowledges_what_is_in_hand(transport: Transport, start: Start) -> None:
@@ -286,14 +292,17 @@ async def test_samples_older_than_their_application_keeps_them_are_deleted(
     transport: Transport, replica: Replica
 ) -> None:
     await transport.send({"n": 1, "timestamp": RECEIVED_MS - 400 * 86_400_000}, {"n": 2})
-    await transport.send({"n": 3, "timestamp": RECEIVED_MS - 400 * 86_400_000}, app_version="other-v1")
+    await transport.send(
+        {"n": 3, "timestamp": RECEIVED_MS - 400 * 86_400_000}, app_version="other-v1", endpoint_id="oak"
+    )
     await replica.holds(3)
     replica.retentions["grove"] = 300 * 86_400_000
 
     deleted = await expire(replica.expiring())
 
     assert deleted == 1
-    assert sorted(each.value["n"] for each in await replica.stored()) == [2, 3]  # type: ignore[call-overload, index]  # objects
+    assert [each.value for each in await replica.stored()] == [{"n": 2}]
+    assert len(await replica.stored("oak")) == 1
 
 
 @pytest.mark.parametrize("count", [300], ids=["many"])

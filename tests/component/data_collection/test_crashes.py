@@ -1,0 +1,89 @@
+"""Nothing is lost or doubled when NATS or the store is killed while the stream is drained."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.component.data_collection.conftest import Start, Transport, message
+from tests.support.servers import NatsServer, StoreServer, nats_process, store_process
+
+pytestmark = pytest.mark.chaos
+
+BATCHES = 60
+SAMPLES = 200
+_GROWTH_BYTES = 150 * 1024 * 1024
+
+
+@pytest.fixture
+def nats(tmp_path: Path) -> Iterator[NatsServer]:
+    with nats_process(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def store_server(tmp_path: Path) -> Iterator[StoreServer]:
+    with store_process(tmp_path) as server:
+        yield server
+
+
+async def publish(transport: Transport, *, pause_s: float = 0.0) -> None:
+    for number in range(BATCHES):
+        batch = [
+            message({"n": number, "m": each}, endpoint_id=f"tree-{each % 20}") for each in range(SAMPLES)
+        ]
+        await transport.publish(transport.batch(batch))
+        await asyncio.sleep(pause_s)
+
+
+async def test_nats_killed_while_the_stream_is_drained_loses_and_doubles_nothing(
+    transport: Transport, start: Start, nats: NatsServer
+) -> None:
+    replica = await start()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(publish(transport, pause_s=0.03), name="publish")
+        for _ in range(4):
+            await asyncio.sleep(0.6)
+            await nats.kill()
+            await nats.start()
+    await replica.watch().look()
+
+    await replica.holds(BATCHES * SAMPLES, deadline_s=40)
+
+
+async def test_store_killed_for_some_seconds_loses_and_doubles_nothing(
+    transport: Transport, start: Start, store_server: StoreServer
+) -> None:
+    replica = await start()
+    before = resident_bytes()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(publish(transport), name="publish")
+        await asyncio.sleep(0.3)
+        await store_server.kill()
+        await asyncio.sleep(5)
+    grown = resident_bytes() - before
+    await store_server.start()
+
+    await replica.holds(BATCHES * SAMPLES, deadline_s=40)
+    assert grown < _GROWTH_BYTES
+
+
+async def test_store_frozen_for_some_seconds_loses_and_doubles_nothing(
+    transport: Transport, start: Start, store_server: StoreServer
+) -> None:
+    replica = await start()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(publish(transport), name="publish")
+        await asyncio.sleep(0.3)
+        await store_server.pause()
+        await asyncio.sleep(6)
+        await store_server.resume()
+
+    await replica.holds(BATCHES * SAMPLES, deadline_s=40)
+
+
+def resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
