@@ -19,10 +19,14 @@ _REPORT = Path(".cache/coverage.json")
 _SOAK_TIMEOUT_S = 2100
 
 
+# Most tests wait for processes of their own: two files at a time halve the time on two cores.
+_TWO_AT_A_TIME = ("-n", "2", "--dist", "loadfile")
+
+
 def run_command(extra: Sequence[str]) -> list[str]:
     command = [sys.executable, "-m", "pytest", "-m", "not soak", *extra]
     if not extra:
-        command += ["--cov", "--cov-report=", f"--cov-report=json:{_REPORT}"]
+        command += [*_TWO_AT_A_TIME, "--cov", "--cov-report=", f"--cov-report=json:{_REPORT}"]
     return command
 
 

@@ -81,11 +81,6 @@ TABLE: tuple[Row, ...] = (
         argv=_service("endpoint-register"),
     ),
     Row(
-        name="data-collection",
-        needs=("nats", "store", "endpoint-register"),
-        argv=_service("data-collection"),
-    ),
-    Row(
         name="http-transport",
         needs=("nats", "credential-manager", "endpoint-register"),
         argv=_service("http-transport"),
@@ -130,6 +125,11 @@ TABLE: tuple[Row, ...] = (
                 tls=True,
             ),
         ),
+    ),
+    Row(
+        name="data-collection",
+        needs=("nats", "store", "endpoint-register"),
+        argv=_service("data-collection"),
     ),
     Row(
         name="api-gateway",

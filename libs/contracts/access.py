@@ -143,6 +143,7 @@ _ROLES: dict[str, _Role] = {
         tells=True,
         hears=(_CONFIGURATION,),
         streams=("INGEST", "REJECTED"),
+        follows=("EVENTS",),
         consumes=(("INGEST", "collect"), ("EVENTS", "data-collection-lifecycle")),
         says=(_REJECTED, _REPLIES),
         inspects=("INGEST",),

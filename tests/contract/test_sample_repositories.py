@@ -95,8 +95,8 @@ async def test_a_range_holds_its_beginning_and_not_its_end(samples: SampleReposi
 )
 async def test_pages_continue_wherever_they_ended(
     samples: SampleRepository,
-    newest_first: bool,
-    distinct: int,  # noqa: FBT001 - a parameter
+    newest_first: bool,  # noqa: FBT001 - a parameter
+    distinct: int,
 ) -> None:
     count = 2500
     for start in range(0, count, 500):

@@ -50,6 +50,10 @@ class MqttWriter(Writer):
             self._drop()
             return REFUSED
 
+    def message(self, key: str, number: int) -> tuple[str, bytes]:
+        """Say what is published: topic and payload."""
+        return f"kp1/{self.twin.app_version}/epmx/{self.twin.token}/update/keys", encode_json({key: number})
+
     async def _connect(self) -> None:
         if self._writer is not None:
             return
@@ -63,8 +67,8 @@ class MqttWriter(Writer):
     async def _exchange(self, key: str, number: int) -> int | str:
         assert self._writer is not None
         packet_id = number % _PACKET_IDS + 1
-        topic = f"kp1/{self.twin.app_version}/epmx/{self.twin.token}/update/keys"
-        self._writer.write(publish(topic, encode_json({key: number}), qos=1, packet_id=packet_id))
+        topic, payload = self.message(key, number)
+        self._writer.write(publish(topic, payload, qos=1, packet_id=packet_id))
         while True:
             received = await self._read()
             if received.kind == _PUBACK and received.packet_id == packet_id:

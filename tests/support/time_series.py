@@ -173,7 +173,7 @@ class InMemoryRollupRepository:
 
     def __init__(self) -> None:
         self.rollups: dict[tuple[str, int], Rollup] = {}
-        self.marks: dict[tuple[str, int], Mark] = {}
+        self.marks: dict[str, Mark] = {}
         self.mark_writes = 0
         self.away = False
 
@@ -181,28 +181,27 @@ class InMemoryRollupRepository:
         if self.away:
             raise UnavailableError
         self.mark_writes += len(marks)
-        self.marks |= {(each.endpoint_id, each.hour_ms): each for each in marks}
+        self.marks |= {each.stamp: each for each in marks}
 
     async def due(self, now_ms: int, *, limit: int) -> list[Mark]:
-        found = sorted(self.marks.values(), key=lambda each: each.due_ms)
-        return [each for each in found if each.due_ms <= now_ms][:limit]
+        return [each for each in self.marks.values() if each.due_ms <= now_ms][:limit]
 
     async def claim(self, mark: Mark, *, until_ms: int) -> bool:
-        key = (mark.endpoint_id, mark.hour_ms)
-        if self.marks.get(key) != mark:
+        if self.marks.get(mark.stamp) != mark:
             return False
-        self.marks[key] = mark._replace(due_ms=until_ms)
+        self.marks[mark.stamp] = mark._replace(due_ms=until_ms)
         return True
 
-    async def settle(self, mark: Mark) -> bool:
-        key = (mark.endpoint_id, mark.hour_ms)
-        if key not in self.marks or self.marks[key].stamp != mark.stamp:
-            return False
-        del self.marks[key]
-        return True
+    async def settle(self, mark: Mark, *, now_ms: int) -> None:
+        self.marks = {
+            stamp: each
+            for stamp, each in self.marks.items()
+            if stamp != mark.stamp and (each[:2] != mark[:2] or each.due_ms > now_ms)
+        }
 
     async def marked(self, endpoint_id: str, from_ms: int, to_ms: int) -> set[int]:
-        return {hour for (each, hour) in self.marks if each == endpoint_id and from_ms <= hour < to_ms}
+        found = [each.hour_ms for each in self.marks.values() if each.endpoint_id == endpoint_id]
+        return {hour for hour in found if from_ms <= hour < to_ms}
 
     async def put(self, rollup: Rollup) -> None:
         self.rollups[rollup.endpoint_id, rollup.hour_ms] = rollup
@@ -220,11 +219,13 @@ class InMemoryRollupRepository:
         return [replace(each, whole={}) if minutes else replace(each, minutes={}) for each in found[:limit]]
 
     async def forget(self, endpoint_id: str, *, limit: int) -> int:
-        gone = [key for key in (*self.marks, *self.rollups) if key[0] == endpoint_id][:limit]
-        for key in gone:
-            self.marks.pop(key, None)
-            self.rollups.pop(key, None)
-        return len(gone)
+        marks = [each.stamp for each in self.marks.values() if each.endpoint_id == endpoint_id][:limit]
+        rollups = [key for key in self.rollups if key[0] == endpoint_id][:limit]
+        for stamp in marks:
+            del self.marks[stamp]
+        for key in rollups:
+            del self.rollups[key]
+        return len(marks) + len(rollups)
 
 
 class KnownApplications:

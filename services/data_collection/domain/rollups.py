@@ -1,12 +1,12 @@
 """Rollups: what an hour of one endpoint's samples comes to, in whole and minute by minute.
 
-Nothing here counts up in the store. An hour is *marked* before the samples that fall into it are
-acknowledged, computed from the samples when it has been quiet, and its mark removed if nobody marked it
-anew meanwhile: whatever is delivered twice, late or half stored, the computed hour says what the samples
-say. A marked hour is served from samples.
+Nothing here counts up in the store. An hour is *marked* before the samples that fall into it are stored,
+computed from the samples when it is over and quiet, and the marks that were due then are removed: whatever is
+delivered twice, late or half stored, the computed hour says what the samples say. A marked hour is served
+from samples.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -29,7 +29,7 @@ class Mark(NamedTuple):
     Attributes:
         endpoint_id: Whose.
         hour_ms: Its start.
-        stamp: Changes with every marking.
+        stamp: No other mark has it.
         due_ms: When it may be computed.
     """
 
@@ -253,11 +253,10 @@ class Buckets:
         return ended
 
 
-def _either(choose: Any, one: float | None, other: float | None) -> float | None:  # noqa: ANN401 - min or max
+def _either(choose: Callable[[float, float], float], one: float | None, other: float | None) -> float | None:
     if one is None or other is None:
         return other if one is None else one
-    found: float = choose(one, other)
-    return found
+    return choose(one, other)
 
 
 def _kept(number: float) -> float:

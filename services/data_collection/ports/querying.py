@@ -127,19 +127,19 @@ class RollupRepository(Protocol):
     """Computed hours, and marks of those that have to be computed."""
 
     async def mark(self, marks: Sequence[Mark]) -> None:
-        """Mark hours, or mark them anew; returns when it is durable."""
+        """Mark hours; an hour may have many marks. Returns when it is durable."""
         ...
 
     async def due(self, now_ms: int, *, limit: int) -> list[Mark]:
-        """Some marks whose time has come, the longest due first."""
+        """Some marks whose time has come."""
         ...
 
     async def claim(self, mark: Mark, *, until_ms: int) -> bool:
-        """Keep others from computing it until then; False = another did, or it was marked anew."""
+        """Keep others from computing for this mark until then; False = another does, or it is gone."""
         ...
 
-    async def settle(self, mark: Mark) -> bool:
-        """Remove the mark unless it was marked anew; says whether it is gone."""
+    async def settle(self, mark: Mark, *, now_ms: int) -> None:
+        """Remove this mark, and those of its hour that were due then; ``now_ms`` as when it was claimed."""
         ...
 
     async def marked(self, endpoint_id: str, from_ms: int, to_ms: int) -> set[int]:

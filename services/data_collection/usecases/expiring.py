@@ -1,7 +1,8 @@
 """Delete samples: those older than their application keeps them, and those of endpoints that are gone.
 
 In the background and in small slices, so that storing goes on beside it. Any number of replicas may do so
-at the same time. What was received before an endpoint was removed may still be in the stream: its removal is remembered until nothing older is there, and carried out again.
+at the same time. What was received before an endpoint was removed may still be in the stream: its
+removal is remembered until nothing older is there, and carried out again.
 """
 
 import asyncio

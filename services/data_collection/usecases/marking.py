@@ -11,7 +11,7 @@ from services.data_collection.usecases.rollups import Derivation
 class MarkedSamples:
     """A :class:`SampleRepository` around another one.
 
-    A mark costs a write every two minutes for an endpoint and hour; in between, storing costs what it cost.
+    A mark costs a write for each endpoint and hour, and every two minutes where an hour gets late data.
     """
 
     def __init__(self, samples: SampleRepository, derivation: Derivation) -> None:

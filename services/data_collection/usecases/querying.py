@@ -30,6 +30,7 @@ from services.data_collection.ports.querying import (
     RollupRepository,
     SeriesRepository,
 )
+from services.data_collection.usecases.reading import in_spans
 
 MAX_POINTS: Final = 5_000
 MAX_BYTES: Final = 400_000
@@ -183,10 +184,10 @@ class _Reader:
 
     async def _read_points(self) -> AsyncIterator[Found]:
         query = self._query
-        samples = self._parts.samples.between(
-            [self._endpoint_id],
-            query.from_ms,
-            query.to_ms,
+        samples = in_spans(
+            self._parts.samples,
+            self._endpoint_id,
+            (query.from_ms, query.to_ms),
             after=None if self._cursor is None else self._cursor.place,
             newest_first=query.newest_first,
         )
@@ -273,8 +274,8 @@ class _Reader:
     async def _sample_rows(self, first: int, end: int) -> AsyncIterator[Row]:
         if first >= end:
             return
-        samples = self._parts.samples.between(
-            [self._endpoint_id], first, end, newest_first=self._query.newest_first
+        samples = in_spans(
+            self._parts.samples, self._endpoint_id, (first, end), newest_first=self._query.newest_first
         )
         async for sample in samples:
             values = await self._values(sample)
@@ -316,17 +317,18 @@ async def _before(
     missing = points.keys() - found.keys()
     if not missing:
         return found
-    samples = parts.samples.between(
-        [lasts.endpoint_id], EARLIEST_MS, before_ms, newest_first=True, limit=_LAST_PASSED
-    )
-    async for sample in samples:
+    passed = 0
+    async for sample in in_spans(
+        parts.samples, lasts.endpoint_id, (EARLIEST_MS, before_ms), newest_first=True
+    ):
+        passed += 1
         if application_of(sample.app_version) == lasts.application:
             config = await parts.configurations.of(sample.app_version)
             values = points_of(sample.value, config=config)
             for name in missing & values.keys():
                 found[name] = Last(int(sample.time_ms), sample.id.hex(), values[name])
             missing -= values.keys()
-        if not missing:
+        if not missing or passed == _LAST_PASSED:
             break
     return {name: found[name] for name in points if name in found}
 

@@ -1,9 +1,9 @@
 """Compute what is computed from samples: last points, which series there are, rollups.
 
 Collecting calls :meth:`Derivation.note` and goes on. Hours are marked before samples are stored
-(:mod:`.marking`): what is stored is computed some day, whoever dies. A mark this process wrote is trusted for
-two minutes, so that a busy endpoint costs a write every two minutes and not one a sample. Last points are
-written coalesced, as many a second as the store bears.
+(:mod:`.marking`): what is stored is computed some day, whoever dies. A mark this process wrote is trusted
+until shortly before it is due, so that a busy endpoint costs a write an hour and not one a sample. Last
+points are written coalesced, as many a second as the store bears.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from services.data_collection.ports.querying import (
 )
 
 TRUSTED_MS: Final = QUIET_MS // 2 - 30_000
-"""How long a mark need not be written anew; two clocks may be 30 s apart."""
+"""How long its mark still stands for what is stored in an hour that is over; clocks may differ by 30 s."""
 MAX_KNOWN: Final = 200_000
 """Marks and last points remembered; what is forgotten is written or read once more."""
 MAX_WAITING: Final = 100_000
@@ -189,10 +189,11 @@ class Derivation:
         """
         found = await self._parts.rollups.due(unix_ms(self._parts.clock.now()), limit=_COMPUTE_AT_ONCE)
         for mark in found:
-            if await self._parts.rollups.claim(mark, until_ms=unix_ms(self._parts.clock.now()) + _LEASE_MS):
+            now_ms = unix_ms(self._parts.clock.now())
+            if await self._parts.rollups.claim(mark, until_ms=now_ms + _LEASE_MS):
                 try:
                     async with asyncio.timeout(_COMPUTE_S):  # well within the lease: nobody else computes it
-                        await self._compute(mark)
+                        await self._compute(mark, now_ms)
                 except TimeoutError:
                     _log.warning("rollups.slow", endpoint_id=mark.endpoint_id, hour_ms=mark.hour_ms)
         return len(found)
@@ -222,7 +223,7 @@ class Derivation:
         )
         for key in keys:
             self._unmarked.pop(key, None)
-            _remember(self._trusted, key, now_ms + TRUSTED_MS)
+            _remember(self._trusted, key, due_at(key[1], now_ms=now_ms) - QUIET_MS + TRUSTED_MS)
 
     async def _write_names(self) -> None:
         for application in list(self._unseen):
@@ -263,7 +264,7 @@ class Derivation:
                 if point.is_later_than(waiting.get(series)):
                     waiting[series] = point
 
-    async def _compute(self, mark: Mark) -> None:
+    async def _compute(self, mark: Mark, now_ms: int) -> None:
         hour = Hour()
         configs: dict[str, TimeSeriesConfiguration] = {}
         async for sample in self._parts.samples.between(
@@ -285,7 +286,7 @@ class Derivation:
             )
         else:
             await self._parts.rollups.drop(mark.endpoint_id, mark.hour_ms)
-        await self._parts.rollups.settle(mark)
+        await self._parts.rollups.settle(mark, now_ms=now_ms)
         self._wake.set()
         _COMPUTED.inc()
 

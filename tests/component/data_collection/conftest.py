@@ -1,6 +1,6 @@
-"""Real NATS, a real store, replicas of data-collection in this process, and a transport that publishes batches.
+"""Real NATS, a real store, replicas of data-collection here, and a transport that publishes batches.
 
-Tests share one pair of servers, with a subject root and a database each; those that kill a server have their own.
+Tests share two servers, with a subject root and a database each; those that kill one have their own.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 import nats as nats_py
-from nats import errors as nats_errors
 import pytest
+from nats import errors as nats_errors
 from nats.aio.client import Client
 
 from libs.bus import Bus

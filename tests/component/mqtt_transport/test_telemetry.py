@@ -149,6 +149,7 @@ async def test_a_suspended_token_is_refused_within_a_second_though_its_topic_was
     loop = asyncio.get_running_loop()
 
     def use(tree: Device) -> str:
+        refused = "nothing"
         tree.wait_acknowledged(tree.request(topic(token), b"1"))
         asyncio.run_coroutine_threadsafe(transport.owners.suspend(token), loop).result(5)
         for _ in range(10):
@@ -194,6 +195,7 @@ async def test_a_thousand_messages_of_many_devices_share_batches(transport: Tran
     tokens = [transport.owners.new_token(endpoint_id=f"ep{number}") for number in range(50)]
 
     def use(gateway: Device) -> None:
+        packet_id = 0
         for number in range(1000):
             packet_id = gateway.request(topic(tokens[number % 50]), b"%d" % number)
         gateway.wait_acknowledged(packet_id, within_s=20)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -59,6 +60,9 @@ class Devices:
 
     def failed(self, counter: int, tickets: Sequence[Any], error: GroveError) -> None:
         self.failures.append((list(tickets), error.status_code))
+
+    def has_heard_of(self, batches: int) -> bool:
+        return len(self.told) == batches
 
     @property
     def stored_tickets(self) -> list[Any]:
@@ -152,7 +156,7 @@ async def test_numbers_are_never_used_twice_and_tickets_keep_their_positions(pat
     for round_ in range(5):
         for number in range(3):
             path.put((round_, number))
-        await path.until(lambda count=round_ + 1: len(path.devices.told) == count, "a batch is stored")  # type: ignore[misc]
+        await path.until(partial(path.devices.has_heard_of, round_ + 1), "a batch is stored")
 
     assert [counter for counter, _ in path.devices.told] == [1, 2, 3, 4, 5]
     assert path.devices.told[3][1] == [(3, 0), (3, 1), (3, 2)]

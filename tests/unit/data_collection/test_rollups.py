@@ -230,27 +230,28 @@ async def test_an_hour_marked_anew_while_it_is_computed_stays_marked(grove: Grov
     derivation.note([await grove.store(NOON, {"t": 1})])
     await derivation.marked()
     (mark,) = grove.rollups.marks.values()
-    assert await grove.rollups.claim(mark, until_ms=LATER)
-    grove.clock.at_ms += QUIET_MS
+    grove.clock.at_ms = LATER
+    assert await grove.rollups.claim(mark, until_ms=LATER + 1)
     derivation.note([await grove.store(NOON, {"t": 2})])
     await derivation.marked()
 
-    assert not await grove.rollups.settle(mark)
-    assert grove.rollups.marks
+    await grove.rollups.settle(mark, now_ms=LATER)
+
+    assert [each.hour_ms for each in grove.rollups.marks.values()] == [NOON]
+    assert await grove.rollups.due(LATER + QUIET_MS, limit=1)
 
 
-async def test_a_busy_hour_is_marked_every_two_minutes_and_not_with_every_sample(grove: Grove) -> None:
+async def test_a_busy_hour_is_marked_once_and_anew_only_for_late_data(grove: Grove) -> None:
     derivation = grove.derivation()
-    for _ in range(100):
-        derivation.note([await grove.store(NOON, {"t": 1})])
-        await derivation.marked()
-    once = grove.rollups.mark_writes
+    writes = []
+    for at in (0, HOUR_MS, HOUR_MS + TRUSTED_MS - 1, HOUR_MS + TRUSTED_MS):
+        grove.clock.at_ms = NOON + at
+        for _ in range(100):
+            derivation.note([await grove.store(NOON, {"t": 1})])
+            await derivation.marked()
+        writes.append(grove.rollups.mark_writes)
 
-    grove.clock.at_ms += TRUSTED_MS
-    derivation.note([await grove.store(NOON, {"t": 1})])
-    await derivation.marked()
-
-    assert (once, grove.rollups.mark_writes) == (1, 2)
+    assert writes == [1, 1, 1, 2]
 
 
 async def test_what_could_not_be_marked_is_marked_when_the_store_is_back(grove: Grove) -> None:

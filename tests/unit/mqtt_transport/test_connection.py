@@ -61,6 +61,13 @@ class NoPresence:
         pass
 
 
+class NoTelemetry:
+    """Takes nothing: every message goes the ordinary way."""
+
+    def take(self, *_: object) -> bool:
+        return False
+
+
 class Reports:
     """Notes what was confirmed."""
 
@@ -81,6 +88,7 @@ class Line:
         nothing = cast("Any", None)
         self.parts = Parts(
             requests=cast("Any", NoRequests()),
+            collecting=cast("Any", NoTelemetry()),
             presence=cast("Any", NoPresence()),
             pushing=Pushing(nothing, nothing, nothing, self.reports, tasks=self.tasks),
             clients=Clients(SessionStore(10, 1000)),
