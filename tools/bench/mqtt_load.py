@@ -66,9 +66,18 @@ class MqttConnection:
                 acknowledged = True
         return told
 
+    @property
+    def lost(self) -> bool:
+        """Whether nothing can be sent any more; :meth:`received` says why."""
+        return self._writer.is_closing()
+
     def send(self, packet: bytes) -> None:
-        """Send a prebuilt packet; whoever sends many limits how many wait for a PUBACK."""
-        self._writer.write(packet)
+        """Send a prebuilt packet, unless the connection is lost.
+
+        Whoever sends many limits how many wait for a PUBACK.
+        """
+        if not self.lost:  # uvloop raises RuntimeError for a write after the end
+            self._writer.write(packet)
 
     async def received(self) -> int | Told | None:
         """Return the packet id of the next PUBACK or what the server publishes; None for anything else.
@@ -87,7 +96,7 @@ class MqttConnection:
         self._writer.close()
 
     async def close(self) -> None:
-        self._writer.write(b"\xe0\x00")
+        self.send(b"\xe0\x00")
         self._writer.close()
         await self._writer.wait_closed()
 
@@ -95,7 +104,7 @@ class MqttConnection:
         end = 2 + int.from_bytes(body[:2], "big")
         topic = body[2:end].decode()
         if flags & _QOS:
-            self._writer.write(b"\x40\x02" + body[end : end + _ANSWER_ID_AT])
+            self.send(b"\x40\x02" + body[end : end + _ANSWER_ID_AT])
             end += _ANSWER_ID_AT
         return Told(topic, body[end:])
 

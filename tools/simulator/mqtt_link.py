@@ -93,7 +93,7 @@ class MqttLink:
                 self._connection.send(PING)
 
     def _write(self, packet_id: int, message: Message) -> None:
-        if self._connection is None:
+        if self._connection is None or self._connection.lost:
             return
         topic = f"{message.topic}/{message.n}"
         again = message.tries > 0

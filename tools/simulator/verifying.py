@@ -8,12 +8,12 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from tools.simulator import report
 from tools.simulator.ledger import Ledger
 from tools.simulator.problem import SimulatorError
-from tools.simulator.rest import AwayError, Device, Rest
+from tools.simulator.rest import AwayError, Device
 
 _TOGETHER: Final = 50
 """Endpoints of one query: a URL has its limits."""
@@ -21,18 +21,29 @@ _PAUSE_S: Final = 0.3
 _AHEAD: Final = timedelta(minutes=1)
 
 
+class Archive(Protocol):
+    """Where stored samples can be read: :class:`tools.simulator.rest.Rest`."""
+
+    async def stored(
+        self, application: str, endpoint_ids: Sequence[str], *, since: datetime, until: datetime
+    ) -> dict[str, Counter[int]]:
+        """Count the numbers of all samples of these endpoints."""
+
+
 class Verifier:
     """Asks for the samples of all devices.
 
     Args:
-        rest: The API.
+        archive: The API.
         devices: In the order of the ledger's accounts.
         since: No sample is older.
         deadline_s: How long to wait for what is missing.
     """
 
-    def __init__(self, rest: Rest, devices: Sequence[Device], *, since: datetime, deadline_s: float) -> None:
-        self._rest = rest
+    def __init__(
+        self, archive: Archive, devices: Sequence[Device], *, since: datetime, deadline_s: float
+    ) -> None:
+        self._archive = archive
         self._devices = devices
         self._since = since
         self._deadline_s = deadline_s
@@ -63,6 +74,6 @@ class Verifier:
             asked = trees[start : start + _TOGETHER]
             ids = [self._devices[tree].endpoint_id for tree in asked]
             application = self._devices[0].application
-            found = await self._rest.stored(application, ids, since=self._since, until=until)
+            found = await self._archive.stored(application, ids, since=self._since, until=until)
             for tree, endpoint_id in zip(asked, ids, strict=True):
                 stored[tree] = found[endpoint_id]
