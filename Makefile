@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: .venv bench check clean help lock run soak test
+.PHONY: .venv bench check clean demo help lock run soak test
 
 # Names the one Python to use; without it the first of python3.13, 3.12, 3.11 that works is taken.
 PYTHON ?=
@@ -9,7 +9,7 @@ export PYTHON
 PY := .venv/bin/python
 export HYPOTHESIS_STORAGE_DIRECTORY := .cache/hypothesis
 
-# What to give pytest on top, for example: make test ARGS='tests/unit -k token'
+# What to give pytest, or the simulator, on top, for example: make test ARGS='tests/unit -k token'
 ARGS ?=
 
 help: ## Show this list
@@ -17,6 +17,9 @@ help: ## Show this list
 
 run: .venv ## Start NATS, the store and every service here; Ctrl-C stops them, data stays in .data/
 	@$(PY) -m deploy.local run
+
+demo: .venv ## As run, with 20 simulated trees; Ctrl-C verifies what they sent and stops both (ARGS=... for the simulator)
+	@$(PY) -m tools.simulator.demo $(ARGS)
 
 test: .venv ## Run every test, scaled down, and hold the coverage floors (ARGS=... goes to pytest)
 	@$(PY) -m tools.run_tests $(ARGS)
