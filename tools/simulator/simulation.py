@@ -56,6 +56,7 @@ class Simulation:
         self._addresses = addresses
         self._ledger = Ledger(options.trees)
         self._stop = asyncio.Event()
+        self._sending = False
 
     async def run(self) -> int:
         """Return the exit code, see ``--help``.
@@ -106,6 +107,7 @@ class Simulation:
             async with asyncio.TaskGroup() as tasks:
                 running = [tasks.create_task(link.run(), name="link") for link in links]
                 running.append(tasks.create_task(progress.run(), name="progress"))
+                self._sending = True
                 _say(f"sending over {self._options.protocol.upper()}; Ctrl-C ends it and verifies")
                 sending = [
                     tasks.create_task(self._feed(index, each), name=f"tree {each.tree.number}")
@@ -180,7 +182,7 @@ class Simulation:
         loop, whole = asyncio.get_running_loop(), asyncio.current_task()
 
         def on_signal() -> None:
-            if self._stop.is_set() or not self._ledger.sent:
+            if self._stop.is_set() or not self._sending:
                 whole.cancel()  # type: ignore[union-attr]  # a coroutine that runs has a task
             self._stop.set()
 
