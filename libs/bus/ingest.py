@@ -54,6 +54,8 @@ _SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60),
 )
 _IN_FLIGHT = Gauge("grove_ingest_in_flight", "Batches on their way.")
+_MAX_UTF8: Final = 4
+"""Bytes of a character: a resource may be 7,000 characters long, and counts like a payload."""
 _log = structlog.get_logger()
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -85,12 +87,12 @@ class Owners(Protocol):
 class _Batch:
     """Messages gathered for one publish."""
 
-    __slots__ = ("messages", "payload_bytes", "samples", "tickets")
+    __slots__ = ("messages", "samples", "size", "tickets")
 
     def __init__(self) -> None:
         self.messages: list[IngestMessage] = []
         self.tickets: list[Ticket] = []
-        self.payload_bytes = 0
+        self.size = 0
         self.samples = 0
 
 
@@ -133,16 +135,14 @@ class Ingest:
     def put(self, message: IngestMessage, ticket: Ticket, *, samples: int) -> None:
         """Take a message that passed the check; its ticket comes back when its fate is known."""
         batch = self._gathering
-        size = len(message.payload)
+        size = len(message.payload) + _MAX_UTF8 * len(message.resource)
         messages = batch.messages
-        if messages and (
-            batch.payload_bytes + size > MAX_BATCH_BYTES or batch.samples + samples > MAX_BATCH_SAMPLES
-        ):
+        if messages and (batch.size + size > MAX_BATCH_BYTES or batch.samples + samples > MAX_BATCH_SAMPLES):
             batch = self._close()
             messages = batch.messages
         messages.append(message)
         batch.tickets.append(ticket)
-        batch.payload_bytes += size
+        batch.size += size
         batch.samples += samples
         if len(messages) >= MAX_MESSAGES:
             self._close()

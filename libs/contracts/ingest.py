@@ -15,7 +15,7 @@ from libs.contracts.subjects import Subjects
 MAX_MESSAGES: Final = 256
 """Messages of one batch."""
 MAX_BATCH_BYTES: Final = 512 * 1024
-"""Payload bytes of one batch; a single message may have 256 KiB."""
+"""Bytes of payloads and resources of one batch; a single message may have 256 KiB, and 28 KiB of resource."""
 MAX_BATCH_SAMPLES: Final = MAX_SAMPLES
 """Samples of one batch."""
 FORMAT: Final = 1

@@ -6,6 +6,7 @@ delivered twice, late or half stored, the computed hour says what the samples sa
 from samples.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -141,6 +142,16 @@ class Hour:
     def fits(self) -> bool:
         """Whether it is rolled up at all."""
         return self.columns <= MAX_COLUMNS
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether it can be kept: JSON has no number for a sum that is beyond all floats."""
+        return all(
+            math.isfinite(tally.sum)
+            for columns in (self.whole, *self.minutes.values())
+            for values in columns.values()
+            for tally in values.values()
+        )
 
     def add(self, points: Points, *, time_ms: int) -> None:
         """Take the points of a sample in."""

@@ -7,13 +7,19 @@ is harmless because ids make it so. Only an error about a document's content, wh
 for ever, is about that document.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+SLICE: Final = 1000
+"""Documents of one insert: more cost the store memory and win nothing."""
 DUPLICATE: Final = 11000
 CONTENT: Final = frozenset({2, 9, 14, 15, 22, 52, 56, 57, 121, 10334, 17280, 17419, 17420})
 """Bad value, cannot be parsed, type mismatch, overflow, invalid BSON, field names, validation, too large."""
+
+_LEAST: Final = 25
+_SLOW_S: Final = 1.0
+_QUICK_S: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +63,32 @@ def judge(details: Mapping[str, Any]) -> Inserted | None:
     return Inserted(again=again, known=tuple(known), refused=refused)
 
 
-def slices(count: int, *, at_most: int) -> Iterable[slice]:
-    """Cut a number of documents into parts."""
-    return (slice(start, start + at_most) for start in range(0, count, at_most))
+@dataclass(slots=True)
+class SliceSize:
+    """How many documents one insert has: no more than the store takes in well within its deadline.
+
+    What is too much for a slow store is inserted again in whole, and would be too much for ever.
+    """
+
+    now: int = SLICE
+
+    def took(self, seconds: float) -> None:
+        """Note how long an insert took."""
+        if seconds > _SLOW_S:
+            self.failed()
+        elif seconds < _QUICK_S:
+            self.now = min(SLICE, 2 * self.now)
+
+    def failed(self) -> None:
+        """Note that nobody knows what became of an insert."""
+        self.now = max(_LEAST, self.now // 2)
+
+
+def slices(count: int, size: SliceSize) -> Iterator[slice]:
+    """Cut a number of documents into parts, each as large as it may be when its turn comes."""
+    start = 0
+    while start < count:
+        yield slice(start, start := min(count, start + size.now))
 
 
 def _is_id(error: Mapping[str, Any]) -> bool:

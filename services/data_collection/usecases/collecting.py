@@ -9,7 +9,7 @@ import asyncio
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import structlog
@@ -20,7 +20,8 @@ from libs.contracts.ingest import IngestBatch, IngestReplies
 from services.data_collection import metrics
 from services.data_collection.domain.batches import Taken, TakenApart, take_apart
 from services.data_collection.domain.configuration import TimeSeriesConfiguration
-from services.data_collection.domain.storing import slices
+from services.data_collection.domain.samples import Sample
+from services.data_collection.domain.storing import Inserted, SliceSize, slices
 from services.data_collection.ports import (
     Configurations,
     DataEvents,
@@ -30,8 +31,6 @@ from services.data_collection.ports import (
     SampleRepository,
 )
 
-SLICE: Final = 1000
-"""Documents of one insert: more cost the store memory and win nothing."""
 _INSERTS_AT_ONCE: Final = 2
 _EVENT_BYTES: Final = 320 * 1024
 _POINT_BYTES: Final = 64
@@ -54,6 +53,7 @@ class Collecting:
         rejections: Where messages go that cannot be stored.
         derived: Hears of what was stored, off this way.
         point_events: Whether points of time series are told of, besides samples.
+        size: Of the inserts; what one handful learns of the store holds for the next.
     """
 
     samples: SampleRepository
@@ -63,6 +63,7 @@ class Collecting:
     rejections: Rejections
     derived: Derived
     point_events: bool = True
+    size: SliceSize = field(default_factory=SliceSize)
 
 
 async def collect(batches: Sequence[IngestBatch], *, parts: Collecting) -> None:
@@ -97,13 +98,13 @@ async def _configurations(
 async def _store(aparts: Sequence[TakenApart], parts: Collecting) -> None:
     """Insert all samples, in slices that know no batches; refuse the messages of those that cannot be."""
     places: list[_Place] = [(apart, taken) for apart in aparts for taken in apart.taken]
-    waiting = slices(len(places), at_most=SLICE)
+    waiting = slices(len(places), parts.size)
     refused: list[tuple[_Place, str]] = []
 
     async def work() -> None:
         for part in waiting:
             those = places[part]
-            outcome = await parts.samples.insert([taken.sample for _, taken in those])
+            outcome = await _insert([taken.sample for _, taken in those], parts)
             refused.extend((those[position], reason) for position, reason in outcome.refused.items())
             metrics.STORED.labels("again").inc(outcome.again)
             metrics.STORED.labels("known").inc(len(outcome.known))
@@ -116,6 +117,18 @@ async def _store(aparts: Sequence[TakenApart], parts: Collecting) -> None:
             raise failure
     for (apart, taken), reason in refused:
         apart.refuse(taken.message, reason)
+
+
+async def _insert(samples: Sequence[Sample], parts: Collecting) -> Inserted:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        outcome = await parts.samples.insert(samples)
+    except GroveError:
+        parts.size.failed()
+        raise
+    parts.size.took(loop.time() - began)
+    return outcome
 
 
 async def _reject(apart: TakenApart, number: int, error: GroveError, parts: Collecting) -> None:

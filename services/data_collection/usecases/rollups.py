@@ -279,7 +279,7 @@ class Derivation:
             self._note_points(
                 Derivable(sample.endpoint_id, sample.app_version, sample.time_ms, sample.id, points)
             )
-        if hour.fits and configs:
+        if hour.fits and hour.is_finite and configs:
             configured = {version: config.fingerprint for version, config in configs.items()}
             await self._parts.rollups.put(
                 Rollup(mark.endpoint_id, mark.hour_ms, configured, hour.whole, hour.minutes)

@@ -8,9 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from libs.bus.codec import MAX_MESSAGE_BYTES
 from libs.bus.ingest import MAX_IN_FLIGHT, Ingest
 from libs.bus.publishing import Announced
 from libs.contracts.errors import GroveError, UnavailableError
+from libs.contracts.ids import MAX_NAME_LENGTH
 from libs.contracts.ingest import MAX_BATCH_BYTES, MAX_BATCH_SAMPLES, MAX_MESSAGES, IngestBatch, IngestMessage
 from libs.contracts.subjects import Subjects
 from tests.support.waiting import eventually
@@ -77,8 +79,10 @@ class Path:
         self.devices = Devices()
         self.ingest = Ingest(self.stream, run_id=RUN, owners=self.devices, wait_when_full=True)
 
-    def put(self, ticket: object, *, payload: bytes = b"1", samples: int = 1) -> None:
-        message = IngestMessage("ep", "grove-v1", "/json", payload, 1)
+    def put(
+        self, ticket: object, *, payload: bytes = b"1", samples: int = 1, resource: str = "/json"
+    ) -> None:
+        message = IngestMessage("ep", "grove-v1", resource, payload, 1)
         self.ingest.put(message, ticket, samples=samples)
 
     async def until(self, holds: Callable[[], bool], what: str) -> None:
@@ -138,7 +142,7 @@ async def test_full_batches_go_out_beside_each_other_and_no_more_than_so_many(pa
 @pytest.mark.parametrize(
     ("size", "samples", "expected"),
     [
-        pytest.param(MAX_BATCH_BYTES // 2, 1, 2, id="bytes"),
+        pytest.param(MAX_BATCH_BYTES // 2 - 20, 1, 2, id="bytes"),
         pytest.param(1, MAX_BATCH_SAMPLES // 2, 2, id="samples"),
         pytest.param(MAX_BATCH_BYTES, MAX_BATCH_SAMPLES, 1, id="one message fills it"),
     ],
@@ -150,6 +154,16 @@ async def test_a_batch_ends_at_its_limits(path: Path, size: int, samples: int, e
     await path.until(lambda: len(path.devices.stored_tickets) == 4, "all are stored")
 
     assert max(len(batch.messages) for batch in path.stream.published) == expected
+
+
+async def test_a_batch_of_long_resources_fits_into_a_message_of_the_bus(path: Path) -> None:
+    longest = "/json" + ("/" + "\N{HERB}" * MAX_NAME_LENGTH) * 27
+
+    for number in range(MAX_MESSAGES):
+        path.put(number, resource=longest)
+    await path.until(lambda: len(path.devices.stored_tickets) == MAX_MESSAGES, "all are stored")
+
+    assert max(len(msgspec.msgpack.encode(batch)) for batch in path.stream.published) <= MAX_MESSAGE_BYTES
 
 
 async def test_numbers_are_never_used_twice_and_tickets_keep_their_positions(path: Path) -> None:

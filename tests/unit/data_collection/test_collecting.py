@@ -1,5 +1,8 @@
 """The judgement of bulk inserts, batches taken apart, and the order of what is done with them."""
 
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,7 +14,8 @@ from libs.contracts.ingest import IngestBatch, IngestMessage, batch_id, sample_i
 from services.data_collection.bus_api.ingest import NewerFormatError, UnreadableError, read_batch
 from services.data_collection.domain.batches import take_apart
 from services.data_collection.domain.configuration import DEFAULT, configuration_of
-from services.data_collection.domain.storing import Inserted, judge
+from services.data_collection.domain.samples import Sample
+from services.data_collection.domain.storing import SLICE, Inserted, SliceSize, judge, slices
 from services.data_collection.usecases.collecting import Collecting, collect
 from tests.unit.data_collection.collecting_fakes import Defaults, InMemorySampleRepository, Recorder
 
@@ -43,6 +47,20 @@ def collecting(samples: InMemorySampleRepository, recorder: Recorder) -> Collect
         rejections=recorder,
         derived=recorder,
     )
+
+
+class SlowSampleRepository(InMemorySampleRepository):
+    """Has no answer in time for inserts of more than so many."""
+
+    def __init__(self, *, at_most: int) -> None:
+        super().__init__()
+        self._at_most = at_most
+
+    async def insert(self, samples: Sequence[Sample]) -> Inserted:
+        if len(samples) > self._at_most:
+            raise UnavailableError("no answer in time")
+        await asyncio.sleep(0.26)
+        return await super().insert(samples)
 
 
 def write_error(index: int, code: int, key: str | None = "_id") -> dict[str, Any]:
@@ -169,6 +187,41 @@ async def test_a_message_the_store_refuses_is_isolated_from_the_others() -> None
     assert recorder.replies[0].stored == [0, 1, 3]
     assert [each[:2] for each in recorder.replies[0].refused] == [(2, 400)]
     assert len(recorder.noted) == 3
+
+
+async def test_a_store_too_slow_for_many_samples_at_a_time_is_given_fewer() -> None:
+    samples = SlowSampleRepository(at_most=60)
+    made = [batch(message(b"[%s]" % b",".join([b"1"] * 200)))]
+    parts = collecting(samples, Recorder())
+    tries = 0
+    while len(samples.samples) < 200 and tries < 9:
+        tries += 1
+        with suppress(UnavailableError):
+            await collect(made, parts=parts)
+
+    assert len(samples.samples) == 200
+    assert tries < 6
+
+
+def test_inserts_become_larger_again_when_they_are_quick() -> None:
+    size = SliceSize()
+    for _ in range(20):
+        size.failed()
+    smallest = size.now
+    size.took(0.5)
+    steady = size.now
+    for _ in range(20):
+        size.took(0.01)
+    largest = size.now
+    size.took(2.0)
+
+    assert 0 < smallest == steady < 50
+    assert (largest, size.now) == (SLICE, SLICE // 2)
+    assert [each.indices(1200) for each in slices(1200, size)] == [
+        (0, 500, 1),
+        (500, 1000, 1),
+        (1000, 1200, 1),
+    ]
 
 
 async def test_events_fit_into_a_message_and_hold_every_sample_once() -> None:

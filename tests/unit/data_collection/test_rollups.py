@@ -175,6 +175,16 @@ async def test_rollups_say_what_the_samples_say(grove: Grove, every: str, sort: 
         assert grove.samples.reads < 6 * 60  # only what is no whole hour, once for each question
 
 
+async def test_an_hour_whose_sum_is_beyond_all_floats_is_served_from_samples(grove: Grove) -> None:
+    derivation = grove.derivation()
+    derivation.note([await grove.store(NOON - at, {"t": 1e308}) for at in (1, 2)])
+    await settle(grove, derivation)
+
+    assert not grove.rollups.rollups
+    assert list((await asked(grove, "1h")).values()) == [2]
+    assert list((await asked(grove, "1h", "max")).values()) == [1e308]
+
+
 async def test_buckets_are_counted_from_1970_in_utc(grove: Grove) -> None:
     for at, value in ((NOON, 1), (NOON + 14 * MINUTE_MS, 3), (NOON + 15 * MINUTE_MS, 5)):
         await grove.store(at, {"t": value})
