@@ -31,6 +31,9 @@ FIRST_ABSOLUTE: Final = 2**28
 LAST_ABSOLUTE: Final = 253_402_300_799
 """9999-12-31T23:59:59Z, the last second a store can hold."""
 
+MAX_BASE_TEXT: Final = 512
+"""Characters of a base name or unit: each record that follows has it, 512 times what was sent."""
+
 _VERSION: Final = 10
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:./_]*")
@@ -185,7 +188,10 @@ class _Base:
     def take(self, record: Mapping[str, JsonValue], number: int) -> None:
         for label in ("bn", "bt", "bu", "bv", "bs"):
             if label in record:
-                setattr(self, label, record[label])
+                value = record[label]
+                if isinstance(value, str) and len(value) > MAX_BASE_TEXT:
+                    refuse(number, label, f"has more than {MAX_BASE_TEXT} characters")
+                setattr(self, label, value)
         version = record.get("bver", self.version or _VERSION)
         assert isinstance(version, int)  # noqa: S101 - check_labels has seen to it
         if version > _VERSION:

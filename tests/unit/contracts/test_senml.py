@@ -361,3 +361,13 @@ def test_a_downlink_is_a_pack_or_a_clear_error(records: list[Any]) -> None:
         told = DvnUuid(error.reason_phrase)
 
     assert told == DEVICE or "record" in told or "$" in told
+
+
+@pytest.mark.parametrize("label", ["bn", "bu"])
+def test_a_long_base_cannot_make_a_large_pack_of_a_small_one(label: str) -> None:
+    body = msgspec.json.encode(
+        [{"bn": "a", label: "u" * 50_000, "n": "b", "v": 1}, *[{"v": 1, "n": "c"}] * 500]
+    )
+
+    with pytest.raises(BadRequestError, match=f"record 1, {label}: has more than 512 characters"):
+        resolve(decode_pack(body), now=NOW)
