@@ -175,7 +175,8 @@ async def running_transport(
             tasks.create_task(serve(process, build), name="mqtt-transport")
 
             async def serving() -> bool:
-                return "mqtt" in process.ports
+                last = "mqtt" if process.settings.tls_cert is None else "mqttTls"
+                return last in process.ports
 
             await eventually(serving, what="the transport serves")
             try:
