@@ -77,6 +77,7 @@ async def child_transport(nats: NatsServer, directory: Path) -> AsyncIterator[Ch
             buses.append(bus)
         owners = Owners(*buses)
         await owners.serve()
+        await owners.keep_events()
         command = leashed(sys.executable, "-m", "services.mqtt_transport")
         process = await asyncio.create_subprocess_exec(*command, cwd=_REPOSITORY, env=environ)
         try:
