@@ -32,6 +32,7 @@ check: .venv ## Lint, types, import rules, generated tables, links; quick enough
 
 bench: .venv ## Measure against the bare bus and the bare store, and print one table
 	@$(PY) -m tools.bench
+	@$(PY) -m tools.bench.mqtt_codec
 
 lock: ## Compile requirements.lock anew from pyproject.toml (needs the network)
 	@tools/lock.sh
