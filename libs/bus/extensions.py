@@ -11,6 +11,7 @@ from datetime import datetime
 
 from libs.bus.front_door import Answer, Caller, DoorBus, Extension
 from libs.bus.ingest import Ingest, Ticket
+from libs.bus.token_buckets import TokenBuckets
 from libs.contracts.dcx import check_message
 from libs.contracts.errors import BadRequestError, GroveError, InternalError, NotFoundError, error_for
 from libs.contracts.esp import EPMX, ClientData, ExtensionData
@@ -29,16 +30,16 @@ def extensions(
     bus: DoorBus,
     *,
     now: Callable[[], datetime],
-    ingest: Ingest | None = None,
+    telemetry: "TelemetryExtension | None" = None,
     owner_timeout_s: float = OWNER_TIMEOUT_S,
 ) -> dict[str, Extension]:
-    """Say who answers which extension; telemetry goes to ``ingest``."""
+    """Say who answers which extension; ``dcx`` is ``telemetry``, where this transport has it answered."""
     table: dict[str, Extension] = {
         "epmx": OwnedExtension(bus, EPMX, timeout_s=owner_timeout_s),
         "tsx": TimeExtension(now),
     }
-    if ingest is not None:
-        table[DCX] = TelemetryExtension(ingest, now)
+    if telemetry is not None:
+        table[DCX] = telemetry
     return table
 
 
@@ -47,13 +48,19 @@ class TelemetryExtension:
 
     ordered = False
 
-    def __init__(self, ingest: Ingest, now: Callable[[], datetime]) -> None:
+    def __init__(self, ingest: Ingest, buckets: TokenBuckets, now: Callable[[], datetime]) -> None:
         self._ingest = ingest
+        self._buckets = buckets
         self._now = now
 
     async def answer(self, path: Kp1Path, caller: Caller, payload: bytes) -> Answer:
-        """Have it stored."""
+        """Have it stored.
+
+        Raises:
+            GroveError: It cannot be, or the endpoint is over its rate.
+        """
         samples = check_message(path.resource, payload)
+        await self._buckets.admit(caller.endpoint_id, samples)
         message = IngestMessage(
             caller.endpoint_id, path.app_version, path.resource, payload, unix_ms(self._now())
         )

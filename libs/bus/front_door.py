@@ -27,6 +27,7 @@ from libs.contracts.errors import (
     InternalError,
     NotFoundError,
     PayloadTooLargeError,
+    TooManyRequestsError,
     UnavailableError,
     error_for,
 )
@@ -49,11 +50,19 @@ class Answer(Struct, frozen=True):
         status_code: Below 400 it is a success.
         reason_phrase: One sentence when it is an error.
         payload: The owner's bytes; most successes are empty.
+        retry_after_s: When to come back, where that is known; 0 = it is not.
     """
 
     status_code: int = 200
     reason_phrase: str = ""
     payload: bytes = b""
+    retry_after_s: int = 0
+
+    @classmethod
+    def to(cls, error: GroveError) -> "Answer":
+        """Answer what ended in an error."""
+        retry_after_s = error.retry_after_s if isinstance(error, TooManyRequestsError) else 0
+        return cls(error.status_code, error.reason_phrase, retry_after_s=retry_after_s)
 
     @property
     def is_error(self) -> bool:
@@ -270,7 +279,7 @@ class _Attempt:
         try:
             return await ask()
         except GroveError as error:
-            return Answer(error.status_code, error.reason_phrase)
+            return Answer.to(error)
         except Exception as error:  # noqa: BLE001 - the boundary: logged in full, told as 500
             self.failure = error
             return Answer(InternalError.status_code, InternalError.default_phrase)

@@ -117,11 +117,20 @@ class UnprocessableError(GroveError):
 
 
 class TooManyRequestsError(GroveError):
-    """Over a rate limit."""
+    """Over a rate limit.
+
+    Attributes:
+        retry_after_s: When it may be tried again; does not cross the bus.
+    """
 
     status_code = 429
     retried = True
     default_phrase = "Too Many Requests"
+
+    def __init__(self, reason_phrase: str | None = None, *, retry_after_s: int = 1) -> None:
+        """Add when to come back, in seconds, to what every error has."""
+        super().__init__(reason_phrase)
+        self.retry_after_s = retry_after_s
 
 
 class InternalError(GroveError):

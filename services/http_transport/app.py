@@ -2,11 +2,12 @@
 
 from libs.bus import connect_bus
 from libs.bus.device_secrets import DeviceSecrets
-from libs.bus.extensions import WaitingCallers, extensions
+from libs.bus.extensions import TelemetryExtension, WaitingCallers, extensions
 from libs.bus.front_door import FrontDoor
 from libs.bus.identity import Identity
 from libs.bus.ingest import Ingest
 from libs.bus.seen import SeenReporter
+from libs.bus.token_buckets import TokenBuckets
 from libs.process import Process, SystemClock
 from libs.process.budget import Budget
 from libs.process.connection_limits import ConnectionLimits
@@ -41,8 +42,10 @@ async def build(process: Process) -> None:
     process.on_stop("telemetry", lambda: ingest.stop(within_s=_TELEMETRY_STOP_S))
     secrets = DeviceSecrets(bus)
     await secrets.start()
-    packs = Packs(secrets, ingest, seen, now=clock.now)
-    table = extensions(bus, now=clock.now, ingest=ingest, owner_timeout_s=settings.owner_s)
+    buckets = TokenBuckets(samples_per_s=settings.endpoint_samples_per_s, burst=settings.endpoint_burst)
+    packs = Packs(secrets, ingest, buckets, seen, now=clock.now)
+    telemetry = TelemetryExtension(ingest, buckets, clock.now)
+    table = extensions(bus, now=clock.now, telemetry=telemetry, owner_timeout_s=settings.owner_s)
     door = FrontDoor(
         identity,
         table,

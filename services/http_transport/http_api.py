@@ -98,7 +98,7 @@ class DeviceApi:
         except _Refused as refused:
             return _Outcome(refused.answer, extension, refused.headers)
         except GroveError as error:
-            return _Outcome(Answer(error.status_code, error.reason_phrase), extension)
+            return _Outcome(Answer.to(error), extension)
 
     async def _take_pack(self, request: web.BaseRequest) -> _Outcome:
         if request.method != "POST":

@@ -12,10 +12,10 @@ from services.http_transport import metrics
 
 RETRY_AFTER_S = 1
 """What 503 suggests; queues and reconnects are over within a second or not soon."""
+_TO_COME_BACK = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS})
 
 _ALWAYS = {"Server": "Olivegrove", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 _JSON = {"Content-Type": "application/json"}
-_RETRY = {"Retry-After": str(RETRY_AFTER_S)}
 
 
 def render(answer: Answer, *, correlation_id: str, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -26,8 +26,8 @@ def render(answer: Answer, *, correlation_id: str, headers: Mapping[str, str] | 
     fields["Correlation-ID"] = correlation_id
     if body:
         fields.update(_JSON)
-    if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-        fields.update(_RETRY)
+    if answer.status_code in _TO_COME_BACK:
+        fields["Retry-After"] = str(answer.retry_after_s or RETRY_AFTER_S)
     if headers:
         fields.update(headers)
     return response

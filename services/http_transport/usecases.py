@@ -14,6 +14,7 @@ import msgspec
 from libs.bus.device_secrets import DeviceSecrets
 from libs.bus.ingest import Ingest
 from libs.bus.seen import SeenReporter
+from libs.bus.token_buckets import TokenBuckets
 from libs.contracts.errors import BadRequestError, PayloadTooLargeError
 from libs.contracts.ingest import SENML_RESOURCE, IngestMessage
 from libs.contracts.instants import unix_ms
@@ -27,10 +28,17 @@ class Packs:
     """Takes the packs of SenML devices."""
 
     def __init__(
-        self, secrets: DeviceSecrets, ingest: Ingest, seen: SeenReporter, *, now: Callable[[], datetime]
+        self,
+        secrets: DeviceSecrets,
+        ingest: Ingest,
+        buckets: TokenBuckets,
+        seen: SeenReporter,
+        *,
+        now: Callable[[], datetime],
     ) -> None:
         self._secrets = secrets
         self._ingest = ingest
+        self._buckets = buckets
         self._seen = seen
         self._now = now
 
@@ -46,6 +54,7 @@ class Packs:
             PayloadTooLargeError: More than 64 KiB, or more records than a pack may have.
             NotFoundError: The device is not recognised.
             ForbiddenError: The token is not verified.
+            TooManyRequestsError: The endpoint is over its rate.
             UnavailableError: It cannot be found out, or made durable, now.
         """
         check_pack_size(len(body))
@@ -57,6 +66,7 @@ class Packs:
         now_ms = unix_ms(self._now())
         records = resolve_uplink(pack, dvn_uuid=dvn_uuid, now=now_ms / _MS)
         self._seen.note(device.endpoint_id, device.app_version_name)
+        await self._buckets.admit(device.endpoint_id, len(records))
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         message = IngestMessage(
             device.endpoint_id, device.app_version_name, SENML_RESOURCE, _encode(records), now_ms

@@ -11,6 +11,7 @@ from libs.bus.identity import Identity
 from libs.bus.ingest import Ingest
 from libs.bus.seen import SeenReporter
 from libs.bus.tasks import TaskSet
+from libs.bus.token_buckets import TokenBuckets
 from libs.mqtt import Limits, SessionStore
 from libs.process import Process, SystemClock
 from libs.process.budget import Budget
@@ -72,14 +73,15 @@ async def build(process: Process) -> None:
     metrics.SESSIONS.set_function(lambda: len(sessions))
     clients = Clients(sessions)
     process.supervise("expiring sessions", _expire(clients))
-    collecting = Collecting(identity, presence, seen, connections)
+    buckets = TokenBuckets(samples_per_s=settings.endpoint_samples_per_s, burst=settings.endpoint_burst)
+    collecting = Collecting(identity, presence, seen, connections, buckets)
     ingest = Ingest(bus, run_id=process.run_id, owners=collecting, wait_when_full=True)
     collecting.put_into(ingest)
     await hear_replies(bus, run_id=process.run_id, collecting=collecting)
     process.on_stop("telemetry", lambda: ingest.stop(within_s=_TELEMETRY_STOP_S))
     secrets = DeviceSecrets(bus)
     await secrets.start()
-    things = Things(secrets, collecting, seen, now=clock.now)
+    things = Things(secrets, collecting, seen, buckets, now=clock.now)
     bus.on_cut(things.cut)
     requests = Requests(
         door,

@@ -73,3 +73,15 @@ class Settings:
     identity_entries: int = setting(
         100_000, minimum=1, unit="tokens", doc="Tokens remembered for 30 s; 85 MB when full."
     )
+    endpoint_samples_per_s: float = setting(
+        0.0,
+        unit="samples/s",
+        minimum=0,
+        doc="That one endpoint may send to this replica in the long run; 0 = as many as it likes.",
+    )
+    endpoint_burst: int = setting(
+        10_000,
+        unit="samples",
+        minimum=1,
+        doc="That it may send at once; a message of the largest kind has 8,192.",
+    )

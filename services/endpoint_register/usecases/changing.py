@@ -24,7 +24,8 @@ ATTEMPTS: Final = 40
 
 SETTLE_S: Final = 4.0
 """After this a change is not tried again, however few races it lost: a slow store makes each one long, and
-those that stand behind it wait as well."""
+those that stand behind it wait as well. A full outbox is no lost race: for room in it whoever leads waits as
+long as its request does."""
 
 TOGETHER: Final = 64
 TURN_WAIT_S: Final = 4.5
@@ -113,10 +114,11 @@ class EndpointChanges:
             GroveError: What ``change`` raised.
         """
         mine = _Standing(change)
+        until = asyncio.get_running_loop().time() + wait_s
         line = self._lines.setdefault(endpoint_id, deque())
         line.append(mine)
         try:
-            await self._turns.run(endpoint_id, lambda: self._lead(endpoint_id, mine), wait_s=wait_s)
+            await self._turns.run(endpoint_id, lambda: self._lead(endpoint_id, mine, until), wait_s=wait_s)
         except (DeadlineError, UnavailableError):
             if not mine.taken:
                 raise
@@ -127,7 +129,7 @@ class EndpointChanges:
                 del self._lines[endpoint_id]
         return await mine.result()
 
-    async def _lead(self, endpoint_id: EndpointId, mine: _Standing) -> None:
+    async def _lead(self, endpoint_id: EndpointId, mine: _Standing, until: float) -> None:
         """Settle the change whose turn it is with those behind it, unless an earlier one did that."""
         if mine.taken:
             return
@@ -137,18 +139,21 @@ class EndpointChanges:
             standing.taken = True
         outcomes: Sequence[Outcome] = [UnavailableError("the change was interrupted")] * len(batch)
         try:
-            outcomes = await self._until_settled(endpoint_id, [standing.change for standing in batch])
+            changes = [standing.change for standing in batch]
+            outcomes = await self._until_settled(endpoint_id, changes, room_by=until)
         except GroveError as error:
             outcomes = [error] * len(batch)
         finally:
             for standing, outcome in zip(batch, outcomes, strict=True):
                 standing.settle(outcome)
 
-    async def _until_settled(self, endpoint_id: EndpointId, changes: Sequence[Change]) -> Sequence[Outcome]:
-        crowded = False
+    async def _until_settled(
+        self, endpoint_id: EndpointId, changes: Sequence[Change], *, room_by: float
+    ) -> Sequence[Outcome]:
         clock = asyncio.get_running_loop().time
         ends_at = clock() + self._settle_s
-        for attempt in range(ATTEMPTS):
+        room_by, tried, lost = max(ends_at, room_by), 0, 0
+        while True:
             before = _seen(await self._endpoints.find(endpoint_id, outbox=True), endpoint_id)
             after, outcomes = _applied(before, changes)
             crowded = not before.has_room and after.state is EndpointState.READY
@@ -159,12 +164,16 @@ class EndpointChanges:
             elif await self._endpoints.replace(before, after):
                 self._announcing.offer(after)
                 return outcomes
-            await asyncio.sleep(self._entropy.pause_s(attempt))
-            if clock() >= ends_at:
-                break
-        if crowded:
-            raise UnavailableError("events of this endpoint cannot be published at the moment")
-        raise ConflictError("concurrent changes of the endpoint could not be reconciled")
+            await asyncio.sleep(self._entropy.pause_s(tried))
+            tried += 1
+            if crowded and clock() >= room_by:
+                raise UnavailableError("events of this endpoint cannot be published at the moment")
+            if crowded:
+                ends_at, lost = clock() + self._settle_s, 0
+                continue
+            lost += 1
+            if lost >= ATTEMPTS or clock() >= ends_at:
+                raise ConflictError("concurrent changes of the endpoint could not be reconciled")
 
 
 def _applied(before: Endpoint, changes: Sequence[Change]) -> tuple[Endpoint, Sequence[Outcome]]:

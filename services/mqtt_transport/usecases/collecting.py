@@ -22,6 +22,7 @@ from libs.bus.front_door import Answer, Caller, check_size
 from libs.bus.identity import Identity
 from libs.bus.ingest import Ingest
 from libs.bus.seen import SeenReporter
+from libs.bus.token_buckets import TokenBuckets
 from libs.contracts.dcx import check_message
 from libs.contracts.errors import GroveError
 from libs.contracts.ingest import IngestMessage, IngestReplies
@@ -62,9 +63,15 @@ class Collecting:
     """Takes telemetry of all connections, and tells devices what became of it."""
 
     def __init__(
-        self, identity: Identity, presence: Presence, seen: SeenReporter, channels: Channels
+        self,
+        identity: Identity,
+        presence: Presence,
+        seen: SeenReporter,
+        channels: Channels,
+        buckets: TokenBuckets,
     ) -> None:
         self._identity = identity
+        self._buckets = buckets
         self._presence = presence
         self._seen = seen
         self._channels = channels
@@ -93,24 +100,36 @@ class Collecting:
             samples = check_message(spoken.resource, payload)
         except GroveError:
             return False
-        if not self._presence.is_current(spoken.binding):
-            return False  # somebody else has spoken for it meanwhile, or may have
+        # Somebody else has spoken for it meanwhile, or may have; or it is over its rate.
+        if not self._presence.is_current(spoken.binding) or not self._buckets.take(
+            spoken.endpoint_id, samples
+        ):
+            return False
         if now - spoken.seen_at > _SEEN_EVERY_S:
             spoken.seen_at = now
             self._seen.note(spoken.endpoint_id, spoken.app_version)
         self._put(channel, message, spoken, samples=samples, held=held)
         return True
 
-    def collect(
-        self, channel: TelemetryChannel, message: PublishReceived, path: Kp1Path, caller: Caller, *, held: int
+    async def collect(
+        self,
+        channel: TelemetryChannel,
+        message: PublishReceived,
+        path: Kp1Path,
+        caller: Caller,
+        *,
+        held: int,
+        patience_s: float,
     ) -> None:
         """Take a message of somebody who has just been let in, and remember its topic.
 
         Raises:
-            GroveError: It may not be stored.
+            GroveError: It may not be stored, or its endpoint is over its rate for ``patience_s``.
         """
         check_size(len(message.payload))
         samples = check_message(path.resource, message.payload)
+        if await self._buckets.admit(caller.endpoint_id, samples, within_s=patience_s):
+            await caller.check()
         binding = self._presence.find(caller.endpoint_id) or _unbound(channel, path, caller)
         spoken = Spoken(
             path,
@@ -192,7 +211,7 @@ class Collecting:
         for ticket in tickets:
             ticket.channel.not_collected(ticket.number, held=ticket.held)
             if ticket.reply is not None:
-                _say(ticket.channel, ticket.reply, Answer(error.status_code, error.reason_phrase))
+                _say(ticket.channel, ticket.reply, Answer.to(error))
         metrics.NOT_COLLECTED.inc(len(tickets))
 
     def on_replies(self, body: bytes) -> None:

@@ -77,19 +77,21 @@ class Requests:
         path: Kp1Path | None = None
         try:
             if message.topic.startswith(PREFIX):
-                self._things.take(channel, channel, message, held=held)
+                await self._things.take(channel, channel, message, held=held, patience_s=self._patience_s)
                 return HandedOver()
             path = parse_topic(message.topic)
             if path.extension == DCX:
                 let_in = await self._let_in(channel, path)
                 if isinstance(let_in, Caller):
-                    self._collecting.collect(channel, message, path, let_in, held=held)
+                    await self._collecting.collect(
+                        channel, message, path, let_in, held=held, patience_s=self._patience_s
+                    )
                     return HandedOver()
                 answer = let_in
             else:
                 answer = await self._ask(channel, path, message.payload)
         except GroveError as error:
-            answer = Answer(error.status_code, error.reason_phrase)
+            answer = Answer.to(error)
             _log.info("mqtt_request", status=answer.status_code, reason=answer.reason_phrase)
         metrics.count_request(None if path is None else path.extension, answer.status_code)
         _tell(channel, message, path, answer)

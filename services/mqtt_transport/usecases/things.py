@@ -13,6 +13,7 @@ import msgspec
 
 from libs.bus.device_secrets import DeviceSecrets, VerifiedDevice
 from libs.bus.seen import SeenReporter
+from libs.bus.token_buckets import TokenBuckets
 from libs.contracts.errors import (
     BadRequestError,
     ForbiddenError,
@@ -51,12 +52,14 @@ class Things:
         secrets: DeviceSecrets,
         collecting: Collecting,
         seen: SeenReporter,
+        buckets: TokenBuckets,
         *,
         now: Callable[[], datetime],
     ) -> None:
         self._secrets = secrets
         self._collecting = collecting
         self._seen = seen
+        self._buckets = buckets
         self._now = now
         self._let_in: dict[Client, VerifiedDevice] = {}
         secrets.on_revoked(self._revoked)
@@ -85,7 +88,15 @@ class Things:
         """Forget a connection that is gone."""
         self._let_in.pop(client, None)
 
-    def take(self, channel: TelemetryChannel, client: Client, message: PublishReceived, *, held: int) -> None:
+    async def take(
+        self,
+        channel: TelemetryChannel,
+        client: Client,
+        message: PublishReceived,
+        *,
+        held: int,
+        patience_s: float,
+    ) -> None:
         """Take a pack; it is acknowledged with its batch.
 
         Raises:
@@ -93,6 +104,7 @@ class Things:
             NotFoundError: There is no such topic.
             BadRequestError: The pack is no SenML, or names another device.
             PayloadTooLargeError: More than 64 KiB.
+            TooManyRequestsError: Its endpoint is over its rate for ``patience_s``.
         """
         device = self._let_in.get(client)
         if device is None:
@@ -107,6 +119,9 @@ class Things:
         now_ms = unix_ms(self._now())
         records = resolve_uplink(pack, dvn_uuid=device.dvn_uuid, now=now_ms / _MS)
         self._seen.note(device.endpoint_id, device.app_version_name)
+        waited = await self._buckets.admit(device.endpoint_id, len(records), within_s=patience_s)
+        if waited and self._let_in.get(client) is not device:
+            raise ForbiddenError("the device's secret is no longer valid")
         stored = IngestMessage(
             device.endpoint_id, device.app_version_name, SENML_RESOURCE, _encode(records), now_ms
         )

@@ -104,8 +104,9 @@ async def start(nats: NatsServer) -> AsyncIterator[StartTransport]:
 
 
 @pytest.fixture
-async def transport(start: StartTransport) -> Transport:
-    return await start()
+async def transport(start: StartTransport, request: pytest.FixtureRequest) -> Transport:
+    """One with the settings a test gives it as an indirect parameter."""
+    return await start(**getattr(request, "param", {}))
 
 
 @pytest.fixture

@@ -116,6 +116,24 @@ async def test_without_a_stream_it_is_a_503(start: StartTransport) -> None:
     assert "Retry-After" in answer.headers
 
 
+@pytest.mark.parametrize(
+    "transport", [{"endpoint_samples_per_s": 10, "endpoint_burst": 20}], ids=["10 samples/s"], indirect=True
+)
+async def test_an_endpoint_over_its_rate_is_told_when_to_come_back_and_others_are_served(
+    transport: Transport, others: Others
+) -> None:
+    greedy, modest = (transport.owners.new_token(endpoint_id=name) for name in ("greedy", "modest"))
+
+    answers = [
+        await transport.call(f"/kp1/{VERSION}/dcx/{token}/json", body)
+        for token, body in ((greedy, b"[" + b"0," * 99 + b"0]"), (greedy, b"1"), (modest, b"2"))
+    ]
+
+    assert [answer.status for answer in answers] == [200, 429, 200]
+    assert json.loads(answers[1].body)["reasonPhrase"] == "over the limit of 10 samples a second"
+    assert answers[1].headers["Retry-After"] == "9"  # 80 overdrawn, and one to be had
+
+
 async def post(
     transport: Transport, body: bytes, *, token: str | None = "", content_type: str | None = None
 ) -> Answered:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import queue
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,7 +12,7 @@ import pytest
 
 from libs.contracts.ingest import IngestMessage
 from libs.contracts.tokens import TokenStatus
-from tests.component.mqtt_transport.conftest import Transport
+from tests.component.mqtt_transport.conftest import StartTransport, Transport
 from tests.support.mqtt_device import Device, device
 from tests.support.owners import VERSION
 from tests.support.waiting import eventually
@@ -206,3 +207,42 @@ async def test_a_thousand_messages_of_many_devices_share_batches(transport: Tran
 
     assert {int(message.payload) for message in messages} == set(range(1000))
     assert len(transport.collector.batches) < 900
+
+
+async def test_an_endpoint_over_its_rate_is_slowed_down_and_others_are_not(start: StartTransport) -> None:
+    transport = await start(endpoint_samples_per_s=100, endpoint_burst=10)
+    greedy, modest = (transport.owners.new_token(endpoint_id=name) for name in ("greedy", "modest"))
+
+    def use(gateway: Device) -> tuple[float, float]:
+        began = time.monotonic()
+        slow = [gateway.request(topic(greedy), b"%d" % number) for number in range(60)]
+        gateway.wait_acknowledged(gateway.request(topic(modest), b"1"))
+        modest_s = time.monotonic() - began
+        gateway.wait_acknowledged(slow[-1], within_s=20)
+        return modest_s, time.monotonic() - began
+
+    async with draining(transport):
+        modest_s, greedy_s = await transport.with_device(use)
+        messages = await collected(transport, 61)
+
+    assert sorted(int(message.payload) for message in messages if message.endpoint_id == "greedy") == list(
+        range(60)
+    )
+    assert greedy_s > 0.49  # 50 above the burst, 100 a second
+    assert modest_s <= greedy_s
+
+
+async def test_who_stays_over_its_rate_is_never_acknowledged_but_told(start: StartTransport) -> None:
+    transport = await start(endpoint_samples_per_s=1, endpoint_burst=1, patience_s=0.2)
+    token = transport.owners.new_token()
+
+    def use(tree: Device) -> tuple[str, int, bool]:
+        tree.wait_acknowledged(tree.request(topic(token), b"[1,2,3,4,5,6,7,8,9]"))
+        late = tree.request(topic(token), b"2")
+        told, body = tree.told()
+        return told, json.loads(body)["statusCode"], late in tree.acknowledged
+
+    async with draining(transport):
+        outcome = await transport.with_device(use)
+
+    assert outcome == (f"{topic(token)}/error", 429, False)
