@@ -3,16 +3,21 @@
 import asyncio
 import json
 
+import pytest
+
 from libs.contracts import endpoints as epr
 from libs.contracts.errors import PreconditionFailedError
 from libs.contracts.ids import EndpointId
 from libs.contracts.lifecycle import METADATA_UPDATED
 from tests.component.endpoint_register.conftest import Client, NewReplica
 
-CROWD = 1000
 
-
-async def test_a_thousand_concurrent_updates_lose_nothing(client: Client, start: NewReplica) -> None:
+@pytest.mark.parametrize(
+    "crowd", [300, pytest.param(1000, marks=[pytest.mark.soak, pytest.mark.timeout(180)])]
+)
+async def test_concurrent_updates_of_a_crowd_lose_nothing(
+    client: Client, start: NewReplica, crowd: int
+) -> None:
     asyncio.get_running_loop().set_debug(False)  # it triples the cost of a task, and this is about a crowd
     replicas = [await start(), await start()]
     await client.listen(METADATA_UPDATED)
@@ -20,13 +25,13 @@ async def test_a_thousand_concurrent_updates_lose_nothing(client: Client, start:
     endpoint = (await client.new_endpoint(version)).endpoint_id
 
     await asyncio.gather(
-        *(client.device(version, endpoint, "/update/keys", {f"k{n}": n}) for n in range(CROWD))
+        *(client.device(version, endpoint, "/update/keys", {f"k{n}": n}) for n in range(crowd))
     )
 
     seen = json.loads(await client.device(version, endpoint, "/get"))
-    assert seen == {f"k{n}": n for n in range(CROWD)}
-    await client.until(lambda: len({event.e_tag for _, event in client.heard}) == CROWD)
-    assert len({event.e_tag for _, event in client.heard}) == CROWD
+    assert seen == {f"k{n}": n for n in range(crowd)}
+    await client.until(lambda: len({event.e_tag for _, event in client.heard}) == crowd)
+    assert len({event.e_tag for _, event in client.heard}) == crowd
     await asyncio.gather(*(replica.announcer.stop() for replica in replicas))
     left = await replicas[0].parts.endpoints.find(EndpointId(endpoint), outbox=True)
     assert left is not None

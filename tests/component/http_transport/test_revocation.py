@@ -57,9 +57,10 @@ async def test_another_endpoints_revocation_asks_nothing_again(transport: Transp
 
     await transport.owners.suspend(other)
     await transport.status_becomes(other, 403)
+    asked = transport.owners.asked["token"]  # for the other one once, or twice where the event came meanwhile
     await transport.update(token)
 
-    assert transport.owners.asked["token"] == 2
+    assert transport.owners.asked["token"] == asked
 
 
 async def test_a_narrowed_version_is_felt_within_a_second(transport: Transport) -> None:

@@ -68,7 +68,7 @@ async def test_what_asking_again_cannot_change_is_acknowledged_and_told(
 async def test_what_may_yet_succeed_is_never_acknowledged_but_told(
     start: StartTransport, error: GroveError
 ) -> None:
-    transport = await start(patience_s=0.3)
+    transport = await start(patience_s=1.0)
     topic = transport.topic(transport.owners.new_token(), "update/keys")
     transport.owners.outcome = error
 
