@@ -1,7 +1,7 @@
 """PUBLISH of the client: the hot path of the product, twice.
 
 :meth:`PublishReader.run` has one loop over the buffer for each usual message (QoS 1 or 0, no
-properties, a topic seen before, below 16 KiB) and stops at the first that is anything else;
+properties, below 16 KiB) and stops at the first that is anything else;
 :meth:`PublishReader.read` takes any message and names what is wrong with it. The loops accept nothing that
 ``read`` would refuse, so they may be left out without changing a single event; a test holds that.
 """
@@ -106,7 +106,7 @@ class PublishReader:
             body = after + skip
             if body > stop:
                 break
-            topic = topic_of(data[start + 2 : after])
+            topic = topic_of(data[start + 2 : after]) or self._new_topic(data[start + 2 : after])
             if topic is None:
                 break
             packet_id = data[after : after + 2]
@@ -138,7 +138,7 @@ class PublishReader:
             body = after + skip
             if stop > end or body > stop or (skip and data[after]):
                 break
-            topic = topic_of(data[start + 2 : after])
+            topic = topic_of(data[start + 2 : after]) or self._new_topic(data[start + 2 : after])
             if topic is None:
                 break
             tell(new(PublishReceived, (0, topic, data[body:stop], 0, False, retain, None, None)))
@@ -179,8 +179,15 @@ class PublishReader:
         events.append(event)
         return b""
 
+    def _new_topic(self, raw: bytes) -> str | None:
+        """Take a topic name that is not remembered; None for one that :meth:`read` has to look at."""
+        try:
+            return self._topic(raw) or None
+        except ProtocolError:
+            return None
+
     def _topic(self, raw: bytes) -> str:
-        """Decode and validate a topic name once; empty is left to the alias."""
+        """Decode and validate a topic name, mostly once; empty is left to the alias."""
         topic = self._topics.get(raw)
         if topic is None:
             topic = decode_text(raw)
