@@ -61,6 +61,11 @@ _log = structlog.get_logger()
 _encode = msgspec.msgpack.Encoder().encode
 
 
+def resource_bytes(resource: str) -> int:
+    """What a resource may take of a batch's bytes."""
+    return _MAX_UTF8 * len(resource)
+
+
 class IngestBus(Protocol):
     """What ingesting needs of a :class:`libs.bus.Bus`."""
 
@@ -78,7 +83,7 @@ class Owners(Protocol):
         """A batch is about to be published: what becomes of it may be heard from now on."""
 
     def stored(self, counter: int, tickets: Sequence[Ticket]) -> None:
-        """It is durable; the tickets are in the order of its positions."""
+        """It is durable; the tickets are in the order of its positions, each for all that it was put with."""
 
     def failed(self, counter: int, tickets: Sequence[Ticket], error: GroveError) -> None:
         """It is not durable, or nobody knows."""
@@ -132,19 +137,35 @@ class Ingest:
         self._scheduled = False
         self._loop = asyncio.get_running_loop()
 
+    @property
+    def room(self) -> int:
+        """Messages that the batch being filled can take, at least one."""
+        return MAX_MESSAGES - len(self._gathering.messages)
+
     def put(self, message: IngestMessage, ticket: Ticket, *, samples: int) -> None:
         """Take a message that passed the check; its ticket comes back when its fate is known."""
+        size = len(message.payload) + resource_bytes(message.resource)
+        self.put_all([message], ticket, size=size, samples=samples)
+
+    def put_all(self, messages: Sequence[IngestMessage], ticket: Ticket, *, size: int, samples: int) -> None:
+        """Take messages that stay together: no more than there is room for, or than a batch may hold.
+
+        Args:
+            messages: That passed the check.
+            ticket: Of all of them.
+            size: Of their payloads, and of their resources as :func:`resource_bytes` counts.
+            samples: That they carry.
+        """
         batch = self._gathering
-        size = len(message.payload) + _MAX_UTF8 * len(message.resource)
-        messages = batch.messages
-        if messages and (batch.size + size > MAX_BATCH_BYTES or batch.samples + samples > MAX_BATCH_SAMPLES):
+        if batch.messages and (
+            batch.size + size > MAX_BATCH_BYTES or batch.samples + samples > MAX_BATCH_SAMPLES
+        ):
             batch = self._close()
-            messages = batch.messages
-        messages.append(message)
+        batch.messages += messages
         batch.tickets.append(ticket)
         batch.size += size
         batch.samples += samples
-        if len(messages) >= MAX_MESSAGES:
+        if len(batch.messages) >= MAX_MESSAGES:
             self._close()
         if not self._scheduled:
             self._scheduled = True

@@ -63,8 +63,8 @@ class TelemetryChannel(Channel, Protocol):
     def end(self, reason: ReasonCode) -> None:
         """Say goodbye: what is acknowledged is written first."""
 
-    def not_collected(self, number: int, *, held: int) -> None:
-        """A message is not durable: never acknowledge it."""
+    def not_collected(self, numbers: list[int], *, messages: int, held: int) -> None:
+        """So many messages are not durable: never acknowledge those that have a number."""
 
 
 class Channels(Protocol):

@@ -9,6 +9,7 @@ other.
 import asyncio
 import secrets
 import time
+from collections.abc import Sequence
 from random import SystemRandom
 from typing import Final
 
@@ -38,8 +39,6 @@ MAX_UNSENT_BYTES: Final = 4 * 1024 * 1024
 
 _MESSAGE_OVERHEAD_BYTES: Final = 4096
 """What answering a message takes beside its own bytes: a task, its frames, its place in line. Measured."""
-_TELEMETRY_OVERHEAD_BYTES: Final = 1024
-"""The same for one that needs no task: its place in a batch, and the batch's encoded copy."""
 _LONGEST_ADMISSION_S: Final = 8.0
 """A CONNECT that would wait longer is told to come back: clients give up after about 10 s."""
 _MAX_BOUND_FILTERS: Final = 1_000
@@ -209,11 +208,13 @@ class Connection:
         self._parts.intake.give(held)
         self._touch()
 
-    def not_collected(self, number: int, *, held: int) -> None:
-        """A message is not durable: never acknowledge it."""
-        if number:
+    def not_collected(self, numbers: list[int], *, messages: int, held: int) -> None:
+        """So many messages are not durable: never acknowledge them."""
+        for number in numbers:
             self.leave_out(number)
-        self._finish(held)
+        self._in_flight -= messages
+        self._parts.intake.give(held)
+        self._touch()
 
     def show_owner(self, owner: str) -> None:
         """Send what was kept for this owner."""
@@ -253,9 +254,22 @@ class Connection:
             events = session.events_received()
             if not events:
                 break
-            for event in events:
-                self._handle(event)
+            self._take(events)
         self._flush()
+
+    def _take(self, events: Sequence[Event]) -> None:
+        at = 0
+        while at < len(events):
+            taken = held = 0
+            if type(events[at]) is PublishReceived:
+                taken, held = self._parts.collecting.take(self, events, at)
+            if taken:
+                self._in_flight += taken
+                self._parts.intake.take(held)
+                at += taken
+            else:
+                self._handle(events[at])
+                at += 1
 
     def _handle(self, event: Event) -> None:
         if type(event) is PublishReceived:
@@ -317,12 +331,7 @@ class Connection:
         metrics.CONNECTS.labels("resumed" if state is not None else "accepted").inc()
 
     def _answer_soon(self, message: PublishReceived) -> None:
-        size = len(message.payload) + len(message.topic)
-        held = size + _TELEMETRY_OVERHEAD_BYTES
-        if self._parts.collecting.take(self, message, held):
-            self._begin(held)
-            return
-        held = size + _MESSAGE_OVERHEAD_BYTES
+        held = len(message.payload) + len(message.topic) + _MESSAGE_OVERHEAD_BYTES
         self._begin(held)
         self._parts.tasks.spawn(self._answer(message, held), name="answer")
 

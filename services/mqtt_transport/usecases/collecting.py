@@ -1,9 +1,8 @@
 """``dcx`` over MQTT: from a topic to a batch with as little in between as correctness allows.
 
-This is the hot path of the product. A topic that was let in once is remembered with whom it speaks for, as
-long as the identity cache would remember it and no event took it back (delivery rule 17); its next
-messages are checked, put into a batch and acknowledged with it, without a task of their own. Everything
-else - a first message, a refusal, a payload that may not be stored - takes the ordinary way of
+This is the hot path of the product. Messages of a topic that was let in once are checked, put into a batch
+and acknowledged with it, without a task of their own (:mod:`services.mqtt_transport.usecases.gathering`).
+Everything else - a first message, a refusal, a payload that may not be stored - takes the ordinary way of
 :mod:`services.mqtt_transport.usecases.requests`.
 
 Telemetry is acknowledged when the stream has stored it. A device that gave a request id is told on
@@ -13,7 +12,7 @@ Telemetry is acknowledged when the stream has stored it. A device that gave a re
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -26,13 +25,14 @@ from libs.bus.token_buckets import TokenBuckets
 from libs.contracts.dcx import check_message
 from libs.contracts.errors import GroveError
 from libs.contracts.ingest import IngestMessage, IngestReplies
-from libs.contracts.kp1 import MAX_PAYLOAD_BYTES, Kp1Path
-from libs.mqtt import PublishReceived
+from libs.contracts.kp1 import Kp1Path
+from libs.mqtt import Event, PublishReceived
 from services.mqtt_transport import metrics
 from services.mqtt_transport.domain.answers import answer_topic
 from services.mqtt_transport.domain.bindings import Binding
 from services.mqtt_transport.domain.speaking import Spoken
 from services.mqtt_transport.ports import Channels, TelemetryChannel
+from services.mqtt_transport.usecases.gathering import Gathering, Ticket
 from services.mqtt_transport.usecases.presence import Presence
 
 REMEMBERED_S: Final = 30.0
@@ -44,19 +44,8 @@ REPLY_S: Final = 60.0
 MAX_AWAITED: Final = 4_096
 """Batches whose reply is waited for."""
 
-_NS_PER_MS: Final = 1_000_000
-_SEEN_EVERY_S: Final = 1.0
 _decode_replies = msgspec.msgpack.Decoder(IngestReplies).decode
 _log = structlog.get_logger()
-
-
-class Ticket(NamedTuple):
-    """A message on its way into the stream."""
-
-    channel: TelemetryChannel
-    number: int
-    held: int
-    reply: PublishReceived | None
 
 
 class Collecting:
@@ -70,46 +59,24 @@ class Collecting:
         channels: Channels,
         buckets: TokenBuckets,
     ) -> None:
-        self._identity = identity
         self._buckets = buckets
+        self._gathering = Gathering(identity, presence, seen, buckets)
         self._presence = presence
-        self._seen = seen
         self._channels = channels
-        self._ingest: Ingest | None = None
         self._awaited: OrderedDict[int, tuple[float, list[tuple[int, int, PublishReceived]]]] = OrderedDict()
 
     def put_into(self, ingest: Ingest) -> None:
         """Begin: the two need each other."""
-        self._ingest = ingest
+        self._gathering.put_into(ingest)
+
+    def take(self, channel: TelemetryChannel, events: Sequence[Event], start: int) -> tuple[int, int]:
+        """Take messages of topics that were let in before, as many as stand side by side from ``start`` on.
+
+        Returns how many were taken, and the bytes held for them; the next one has to go the ordinary way.
+        """
+        return self._gathering.take(channel, events, start)
 
     # --- into the stream ------------------------------------------------------------------------
-
-    def take(self, channel: TelemetryChannel, message: PublishReceived, held: int) -> bool:
-        """Take a message of a topic that was let in before; False when it must go the ordinary way."""
-        spoken = channel.topics.get(message.topic)
-        if spoken is None:
-            return False
-        now = time.monotonic()
-        if spoken.epoch != self._identity.epoch or now > spoken.until:
-            del channel.topics[message.topic]
-            return False
-        payload = message.payload
-        if len(payload) > MAX_PAYLOAD_BYTES:
-            return False
-        try:
-            samples = check_message(spoken.resource, payload)
-        except GroveError:
-            return False
-        # Somebody else has spoken for it meanwhile, or may have; or it is over its rate.
-        if not self._presence.is_current(spoken.binding) or not self._buckets.take(
-            spoken.endpoint_id, samples
-        ):
-            return False
-        if now - spoken.seen_at > _SEEN_EVERY_S:
-            spoken.seen_at = now
-            self._seen.note(spoken.endpoint_id, spoken.app_version)
-        self._put(channel, message, spoken, samples=samples, held=held)
-        return True
 
     async def collect(
         self,
@@ -143,27 +110,7 @@ class Collecting:
             if len(channel.topics) >= MAX_TOPICS:
                 channel.topics.clear()
             channel.topics[message.topic] = spoken
-        self._put(channel, message, spoken, samples=samples, held=held)
-
-    def _put(
-        self,
-        channel: TelemetryChannel,
-        message: PublishReceived,
-        spoken: Spoken,
-        *,
-        samples: int,
-        held: int,
-    ) -> None:
-        wants = spoken.wants_reply or message.response_topic is not None
-        stored = IngestMessage(
-            spoken.endpoint_id,
-            spoken.app_version,
-            spoken.resource,
-            message.payload,
-            time.time_ns() // _NS_PER_MS,
-            wants,
-        )
-        self.put(channel, message, stored, samples=samples, held=held)
+        self._gathering.put_one(channel, message, spoken, samples=samples, held=held)
 
     def put(
         self,
@@ -175,44 +122,47 @@ class Collecting:
         held: int,
     ) -> None:
         """Put what is to be stored of a message into a batch."""
-        assert self._ingest is not None  # noqa: S101 - put_into comes first; for the type checker
-        reply = message if stored.wants_reply else None
-        self._ingest.put(stored, Ticket(channel, message.number, held, reply), samples=samples)
+        self._gathering.put(channel, message, stored, samples=samples, held=held)
 
     # --- what became of it (libs.bus.ingest.Owners) ---------------------------------------------
 
     def sent(self, counter: int, tickets: Sequence[Any]) -> None:
         """Remember who wants to know what data-collection makes of a batch."""
-        awaited = [
-            (position, ticket.channel.number, ticket.reply)
-            for position, ticket in enumerate(tickets)
-            if ticket.reply is not None
-        ]
+        position, awaited = 0, []
+        for ticket in tickets:
+            if ticket.reply is not None:
+                awaited.append((position, ticket.channel.number, ticket.reply))
+            position += ticket.messages
         if awaited:
             self._awaited[counter] = (time.monotonic() + REPLY_S, awaited)
             self._forget_old()
 
     def stored(self, counter: int, tickets: Sequence[Any]) -> None:  # noqa: ARG002 - Owners
         """Acknowledge: each connection is told once for all of its messages."""
-        by_channel: dict[TelemetryChannel, list[Any]] = {}
+        by_channel: dict[TelemetryChannel, list[Ticket]] = {}
         for ticket in tickets:
             by_channel.setdefault(ticket.channel, []).append(ticket)
+        messages = 0
         for channel, mine in by_channel.items():
+            count = sum([ticket.messages for ticket in mine])
             channel.collected(
-                [ticket.number for ticket in mine if ticket.number],
-                messages=len(mine),
+                [number for ticket in mine for number in ticket.numbers]
+                if len(mine) > 1
+                else mine[0].numbers,
+                messages=count,
                 held=sum([ticket.held for ticket in mine]),
             )
-        metrics.COLLECTED.inc(len(tickets))
+            messages += count
+        metrics.COLLECTED.inc(messages)
 
     def failed(self, counter: int, tickets: Sequence[Any], error: GroveError) -> None:
         """Never acknowledge, and tell the device."""
         self._awaited.pop(counter, None)
         for ticket in tickets:
-            ticket.channel.not_collected(ticket.number, held=ticket.held)
+            ticket.channel.not_collected(ticket.numbers, messages=ticket.messages, held=ticket.held)
             if ticket.reply is not None:
                 _say(ticket.channel, ticket.reply, Answer.to(error))
-        metrics.NOT_COLLECTED.inc(len(tickets))
+        metrics.NOT_COLLECTED.inc(sum([ticket.messages for ticket in tickets]))
 
     def on_replies(self, body: bytes) -> None:
         """Tell devices what data-collection made of a batch."""
