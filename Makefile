@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: .venv bench check clean demo help lock run soak test
+.PHONY: .venv bench bench-baseline check clean demo help lock run soak test
 
 # Names the one Python to use; without it the first of python3.13, 3.12, 3.11 that works is taken.
 PYTHON ?=
@@ -13,7 +13,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := .cache/hypothesis
 ARGS ?=
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv ## Start NATS, the store and every service here; Ctrl-C stops them, data stays in .data/
 	@$(PY) -m deploy.local run
@@ -33,6 +33,9 @@ check: .venv ## Lint, types, import rules, generated tables, links; quick enough
 bench: .venv ## Measure against the bare bus and the bare store, and print one table
 	@$(PY) -m tools.bench
 	@$(PY) -m tools.bench.mqtt_codec
+
+bench-baseline: .venv ## The same load on us and on Mosquitto with a paho script, side by side
+	@$(PY) -m tools.bench.baseline
 
 lock: ## Compile requirements.lock anew from pyproject.toml (needs the network)
 	@tools/lock.sh

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import uvloop
 
+from tools.bench.ingest import ingest
 from tools.bench.metadata import metadata_round_trips, mqtt_connects, mqtt_round_trips
 from tools.bench.raw_limits import bare_nats, bare_store
 from tools.bench.suite import create_twins, running_suite
@@ -59,8 +60,9 @@ async def _bench(directory: Path, *, calls: int) -> None:
                     _row(f"MQTT epmx update/keys {at}", changed, asked, found, updated),
                 ]
         connects = await mqtt_connects(suite, count=calls)
+        telemetry = await ingest(suite, directory, messages=20 * calls, calls=300, endpoints=1000)
     _print(rows)
-    print(f"MQTT connections accepted: {connects:,.0f} a second")
+    print(f"MQTT connections accepted: {connects:,.0f} a second\n\n{telemetry}")
 
 
 def _row(what: str, latency: Latency, *limits: Latency) -> tuple[str, ...]:

@@ -95,6 +95,17 @@ class MqttConnection:
         """Close without a word, as a device that loses its network."""
         self._writer.close()
 
+    async def acknowledged(self, request: bytes) -> None:
+        """Send a prebuilt PUBLISH; returns when its PUBACK is here.
+
+        Raises:
+            OSError: The connection is lost.
+            EOFError: The server closed it.
+        """
+        self.send(request)
+        while not isinstance(await self.received(), int):
+            pass
+
     async def close(self) -> None:
         self.send(b"\xe0\x00")
         self._writer.close()

@@ -5,20 +5,27 @@ import json
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
 _READY_DEADLINE_S = 60.0
+_CREATED_AT_ONCE = 16
 _PORTS = ("MQTT", "MQTT_WS", "HTTP", "API", "BOOTSTRAP", "NATS", "STORE")
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """Where the running suite is."""
+    """Where the running suite is.
+
+    Attributes:
+        pids: Of every process of it, by name.
+        health: Where each service tells of itself.
+    """
 
     http: str
     mqtt: str
@@ -26,6 +33,8 @@ class Suite:
     api_key: str
     mongodb: str
     started_in_s: float
+    pids: Mapping[str, int]
+    health: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +43,13 @@ class Twin:
 
     app_version: str
     token: str
+    endpoint_id: str
 
 
 @asynccontextmanager
-async def running_suite(directory: Path) -> AsyncIterator[Suite]:
-    """Start the suite and stop it again; its logs stay in ``directory``."""
-    environment = {f"GROVE_{name}_PORT": "0" for name in _PORTS}
+async def running_suite(directory: Path, **settings: str) -> AsyncIterator[Suite]:
+    """Start the suite with ``settings`` and stop it again; its logs stay in ``directory``."""
+    environment = {f"GROVE_{name}_PORT": "0" for name in _PORTS} | settings
     began = time.monotonic()
     log = await asyncio.to_thread((directory / "runner.log").open, "wb")
     runner = await asyncio.create_subprocess_exec(
@@ -65,6 +75,8 @@ async def running_suite(directory: Path) -> AsyncIterator[Suite]:
             api_key=ready["apiKey"],
             mongodb=ready["mongodb"],
             started_in_s=time.monotonic() - began,
+            pids=_pids(ready),
+            health={name: replicas[0]["health"] for name, replicas in ready["services"].items()},
         )
     finally:
         if runner.returncode is None:
@@ -73,13 +85,18 @@ async def running_suite(directory: Path) -> AsyncIterator[Suite]:
         log.close()
 
 
-async def _ready(path: Path, runner: asyncio.subprocess.Process) -> dict[str, str]:
+def _pids(ready: dict[str, Any]) -> dict[str, int]:
+    found = {name: replicas[0]["pid"] for name, replicas in ready["services"].items()}
+    return found | {name: entry["pid"] for name, entry in ready["infrastructure"].items()}
+
+
+async def _ready(path: Path, runner: asyncio.subprocess.Process) -> dict[str, Any]:
     async with asyncio.timeout(_READY_DEADLINE_S):
         while not await asyncio.to_thread(path.exists):
             if runner.returncode is not None:
                 raise SystemExit(f"the suite did not start; its logs are in {path.parent}")
             await asyncio.sleep(0.05)
-    ready: dict[str, str] = json.loads(await asyncio.to_thread(path.read_text))
+    ready: dict[str, Any] = json.loads(await asyncio.to_thread(path.read_text))
     return ready
 
 
@@ -92,9 +109,17 @@ async def create_twins(suite: Suite, *, count: int) -> list[Twin]:
         versions = f"/tekton/api/v1/applications/{application}/app-versions"
         async with session.post(versions, json={"nameSuffix": "v1"}) as answer:
             version = (await answer.json())["name"]
-        twins = []
-        for number in range(count):
-            body = {"appVersion": {"name": version}, "metadata": {"number": number}}
-            async with session.post("/epr/api/v1/endpoints", json=body) as answer:
-                twins.append(Twin(app_version=version, token=(await answer.json())["token"]))
+        numbers = iter(range(count))
+        twins: list[Twin] = []
+
+        async def create() -> None:
+            for number in numbers:
+                body = {"appVersion": {"name": version}, "metadata": {"number": number}}
+                async with session.post("/epr/api/v1/endpoints", json=body) as answer:
+                    told = await answer.json()
+                twins.append(Twin(app_version=version, token=told["token"], endpoint_id=told["endpointId"]))
+
+        async with asyncio.TaskGroup() as workers:
+            for worker in range(min(count, _CREATED_AT_ONCE)):
+                workers.create_task(create(), name=f"creating {worker}")
         return twins
