@@ -143,7 +143,11 @@ class Assembly:
                 environ=around.environ,
                 settings=around.settings,
                 secrets=around.secrets,
-                backbone=Backbone(nats_url=self.nats_url, mongodb_url=self.mongodb_url),
+                backbone=Backbone(
+                    nats_url=self.nats_url,
+                    mongodb_url=self.mongodb_url,
+                    jetstream_directory=None if self.nats is None else str(self._around.data.nats),
+                ),
             ),
             port_file=around.data.port_file(row.name, index),
             log=self._log(row.name, index, least="debug"),

@@ -21,10 +21,17 @@ _HANDED_ON = frozenset({"GROVE_BIND", "GROVE_SUBJECT_ROOT", "GROVE_TLS_CERT"})
 
 @dataclass(frozen=True, kw_only=True)
 class Backbone:
-    """Addresses of NATS and the store, embedded or not; asked at each start, since ports are found late."""
+    """Addresses of NATS and the store, embedded or not; asked at each start, since ports are found late.
+
+    Attributes:
+        nats_url: Of NATS, by user.
+        mongodb_url: Of the store.
+        jetstream_directory: Where the embedded NATS keeps its streams; None when it is somebody else's.
+    """
 
     nats_url: Callable[[str], str]
     mongodb_url: Callable[[], str]
+    jetstream_directory: str | None = None
 
 
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:
@@ -50,6 +57,8 @@ def service_environment(
         env["GROVE_NATS_URL"] = backbone.nats_url(row.name)
         # The embedded server is configured in nats_server.py, and syncs.
         env["GROVE_NATS_DURABILITY"] = (settings.nats_url and settings.nats_durability) or SYNCED
+        if backbone.jetstream_directory is not None:
+            env["GROVE_JETSTREAM_DIRECTORY"] = backbone.jetstream_directory
     if "store" in row.needs:
         env["GROVE_MONGODB_URL"] = backbone.mongodb_url()
     keys = {"GROVE_SECRETS_KEY": secrets.secrets_key, "GROVE_ADMIN_KEY": secrets.admin_key}

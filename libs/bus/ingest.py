@@ -12,7 +12,7 @@ What waits here was taken into somebody's budget of bytes and is bounded by that
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
@@ -54,6 +54,7 @@ _SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60),
 )
 _IN_FLIGHT = Gauge("grove_ingest_in_flight", "Batches on their way.")
+_LOOK_FOR_ROOM_S: Final = 0.5
 _MAX_UTF8: Final = 4
 """Bytes of a character: a resource may be 7,000 characters long, and counts like a payload."""
 _log = structlog.get_logger()
@@ -112,6 +113,7 @@ class Ingest:
         owners: Owners,
         wait_when_full: bool,
         deadline_s: float = DEADLINE_S,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         """Publish as run ``run_id``.
 
@@ -122,6 +124,7 @@ class Ingest:
             wait_when_full: Whether messages wait while the stream is full, because whoever sends them is
                 stopped meanwhile, or fail after the deadline.
             deadline_s: How long a batch is published until it has failed.
+            has_room: Whether the disk below the stream takes more; while it does not the stream is full.
         """
         self._bus = bus
         self._subject = ingest_subject(bus.subjects)
@@ -129,6 +132,7 @@ class Ingest:
         self._owners = owners
         self._wait_when_full = wait_when_full
         self._deadline_s = deadline_s
+        self._has_room = has_room
         self._gathering = _Batch()
         self._full: deque[_Batch] = deque()
         self._tasks = TaskSet(limit=MAX_IN_FLIGHT)
@@ -176,7 +180,7 @@ class Ingest:
         ends_at = self._loop.time() + within_s
         while (self._gathering.messages or self._full or self._in_flight) and self._loop.time() < ends_at:
             self._start()
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.005)  # once in a life: batches that end do not tell anybody
         await self._tasks.finish(within_s=0.0)
 
     def _close(self) -> _Batch:
@@ -227,6 +231,10 @@ class Ingest:
             self._start()
 
     async def _store(self, batch: _Batch, counter: int) -> None:
+        while not self._has_room():
+            if not self._wait_when_full:
+                raise UnavailableError("the disk has no room for more telemetry")
+            await asyncio.sleep(_LOOK_FOR_ROOM_S)
         body = _encode(IngestBatch(FORMAT, self._run_id, counter, batch.messages))
         await self._bus.store(
             self._subject,

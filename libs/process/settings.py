@@ -71,6 +71,18 @@ class ProcessSettings:
     tls_key: str | None = setting(
         None, doc="Private key (PEM, no password) of GROVE_TLS_CERT; both files are read again on change."
     )
+    jetstream_directory: str | None = setting(
+        None,
+        doc="Where JetStream keeps its streams, if that can be seen from here: transports take no telemetry "
+        "while too little is free on that volume, because a full one ruins JetStream.",
+    )
+    min_free_percent: float = setting(
+        10.0,
+        unit="%",
+        minimum=0,
+        maximum=99,
+        doc="What has to be free on the volume of GROVE_JETSTREAM_DIRECTORY.",
+    )
     allow_volatile_store: bool = setting(
         default=False,
         doc="Start although the store does not journal writes on a majority: data may be lost.",

@@ -12,6 +12,7 @@ from libs.process import Process, SystemClock
 from libs.process.budget import Budget
 from libs.process.connection_limits import ConnectionLimits
 from libs.process.descriptors import room_for
+from libs.process.free_space import has_room
 from libs.process.http_connections import BoundedServer
 from services.http_transport import metrics
 from services.http_transport.http_api import DeviceApi
@@ -38,6 +39,7 @@ async def build(process: Process) -> None:
         owners=WaitingCallers(),
         wait_when_full=False,
         deadline_s=settings.durable_s,
+        has_room=has_room(process),
     )
     process.on_stop("telemetry", lambda: ingest.stop(within_s=_TELEMETRY_STOP_S))
     secrets = DeviceSecrets(bus)

@@ -17,6 +17,7 @@ from libs.process import Process, SystemClock
 from libs.process.budget import Budget
 from libs.process.connection_limits import ConnectionLimits
 from libs.process.descriptors import room_for
+from libs.process.free_space import has_room
 from libs.process.http_connections import BoundedServer
 from services.mqtt_transport import metrics
 from services.mqtt_transport.bus_api import BusConfirmations, BusConnectivity, hear_replies, serve
@@ -75,7 +76,9 @@ async def build(process: Process) -> None:
     process.supervise("expiring sessions", _expire(clients))
     buckets = TokenBuckets(samples_per_s=settings.endpoint_samples_per_s, burst=settings.endpoint_burst)
     collecting = Collecting(identity, presence, seen, connections, buckets)
-    ingest = Ingest(bus, run_id=process.run_id, owners=collecting, wait_when_full=True)
+    ingest = Ingest(
+        bus, run_id=process.run_id, owners=collecting, wait_when_full=True, has_room=has_room(process)
+    )
     collecting.put_into(ingest)
     await hear_replies(bus, run_id=process.run_id, collecting=collecting)
     process.on_stop("telemetry", lambda: ingest.stop(within_s=_TELEMETRY_STOP_S))

@@ -7,7 +7,6 @@ other.
 """
 
 import asyncio
-import secrets
 import time
 from collections.abc import Sequence
 from random import SystemRandom
@@ -27,6 +26,7 @@ from libs.mqtt import (
 )
 from services.mqtt_transport import metrics
 from services.mqtt_transport.domain.speaking import Spoken
+from services.mqtt_transport.listener.admission import admit
 from services.mqtt_transport.listener.parts import Parts
 from services.mqtt_transport.listener.reading import Pause, Reading
 from services.mqtt_transport.listener.wire import Wire
@@ -39,8 +39,6 @@ MAX_UNSENT_BYTES: Final = 4 * 1024 * 1024
 
 _MESSAGE_OVERHEAD_BYTES: Final = 4096
 """What answering a message takes beside its own bytes: a task, its frames, its place in line. Measured."""
-_LONGEST_ADMISSION_S: Final = 8.0
-"""A CONNECT that would wait longer is told to come back: clients give up after about 10 s."""
 _MAX_BOUND_FILTERS: Final = 1_000
 _LINGER_S: Final = 5.0
 """How long a client may take to read the last bytes of a connection that ends."""
@@ -158,7 +156,7 @@ class Connection:
         delivery: object | None = None,
     ) -> bool:
         """Publish to the client; see :class:`services.mqtt_transport.ports.Channel`."""
-        if self._closed or self._session.closing:
+        if self.gone:
             metrics.DROPPED.labels("client is gone").inc()
             return False
         qos = self._session.granted(topic, qos)
@@ -185,7 +183,7 @@ class Connection:
     def settle(self, number: int, reason: ReasonCode) -> None:
         """Acknowledge a message."""
         # One that was taken over shares its session with its successor: a late PUBREC would be noted there.
-        if not self._closed and not self._session.closing:
+        if not self.gone:
             self._session.acknowledge(number, reason)
             self._touch()
 
@@ -202,19 +200,15 @@ class Connection:
 
     def collected(self, numbers: list[int], *, messages: int, held: int) -> None:
         """So many messages are durable: acknowledge those that have a number."""
-        if numbers and not self._closed and not self._session.closing:
+        if numbers and not self.gone:
             self._session.acknowledge_many(numbers)
-        self._in_flight -= messages
-        self._parts.intake.give(held)
-        self._touch()
+        self._finish(held, messages=messages)
 
     def not_collected(self, numbers: list[int], *, messages: int, held: int) -> None:
         """So many messages are not durable: never acknowledge them."""
         for number in numbers:
             self.leave_out(number)
-        self._in_flight -= messages
-        self._parts.intake.give(held)
-        self._touch()
+        self._finish(held, messages=messages)
 
     def show_owner(self, owner: str) -> None:
         """Send what was kept for this owner."""
@@ -244,6 +238,23 @@ class Connection:
             self._settled = self._loop.create_future()
             await asyncio.wait({self._settled}, timeout=within_s)
         self.end(ReasonCode.SERVER_SHUTTING_DOWN)
+
+    # --- its CONNECT (services.mqtt_transport.listener.admission) -------------------------------
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing can be said to the client any more."""
+        return self._closed or self._session.closing
+
+    def accept(self, state: SessionState | None, *, assigned_client_id: str | None) -> None:
+        """Let the client in, with the session it has left."""
+        self._session.accept(state=state, assigned_client_id=assigned_client_id)
+        self._touch()
+
+    def refuse(self, reason: ReasonCode) -> None:
+        """Answer the CONNECT, and close."""
+        self._session.refuse(reason)
+        self._touch()
 
     # --- events ---------------------------------------------------------------------------------
 
@@ -277,58 +288,13 @@ class Connection:
             return
         match event:
             case ConnectReceived():
-                self._admit(event)
+                admit(self, event, self._parts)
             case Subscribed():
                 self._bind_soon(event)
             case Delivered():
                 self._parts.pushing.delivered(event.delivery)
             case _:
                 pass
-
-    def _admit(self, received: ConnectReceived) -> None:
-        delay_s = self._parts.pace.delay_s(at_most_s=_LONGEST_ADMISSION_S)
-        if delay_s is None:
-            metrics.CONNECTS.labels("too many").inc()
-            self._session.refuse(ReasonCode.SERVER_BUSY)
-        elif delay_s > 0:
-            self._loop.call_later(delay_s, self._accept_late, received)
-        elif self._parts.things.are_meant_by(received.username):
-            self._parts.tasks.spawn(self._log_in(received), name="log a device in")
-        else:
-            self._accept(received)
-
-    def _accept_late(self, received: ConnectReceived) -> None:
-        if self._closed or self._session.closing:
-            return
-        if self._parts.things.are_meant_by(received.username):
-            self._parts.tasks.spawn(self._log_in(received), name="log a device in")
-            return
-        self._accept(received)
-        self._advance()
-
-    async def _log_in(self, received: ConnectReceived) -> None:
-        reason = await self._parts.things.log_in(self, received.username or "", received.password)
-        if self._closed or self._session.closing:
-            self._parts.things.leave(self)
-        elif reason is ReasonCode.SUCCESS:
-            self._accept(received)
-            self._advance()
-        else:
-            metrics.CONNECTS.labels("refused").inc()
-            self._session.refuse(reason)
-            self._flush()
-
-    def _accept(self, received: ConnectReceived) -> None:
-        assigned = None
-        if not received.client_id:
-            assigned = f"grove-{secrets.token_hex(8)}"
-        if received.has_will:
-            _log.info("mqtt_will_discarded", connection=self.number)
-        state = self._parts.clients.enter(
-            assigned or received.client_id, self, clean_start=received.clean_start
-        )
-        self._session.accept(state=state, assigned_client_id=assigned)
-        metrics.CONNECTS.labels("resumed" if state is not None else "accepted").inc()
 
     def _answer_soon(self, message: PublishReceived) -> None:
         held = len(message.payload) + len(message.topic) + _MESSAGE_OVERHEAD_BYTES
@@ -343,15 +309,11 @@ class Connection:
             _log.error("mqtt_request_failed", connection=self.number, exc_info=error)
         finally:
             if not isinstance(outcome, HandedOver):
-                if message.number:
-                    self._acknowledge(message.number, outcome)
+                if message.number and outcome is None:
+                    self.leave_out(message.number)
+                elif message.number and outcome is not None:
+                    self.settle(message.number, outcome)
                 self._finish(held)
-
-    def _acknowledge(self, number: int, reason: ReasonCode | None) -> None:
-        if reason is None:
-            self.leave_out(number)
-        else:
-            self.settle(number, reason)
 
     def _bind_soon(self, event: Subscribed) -> None:
         filters = [topic_filter for topic_filter, _ in event.filters[:_MAX_BOUND_FILTERS]]
@@ -372,8 +334,8 @@ class Connection:
         self._in_flight += 1
         self._parts.intake.take(held)
 
-    def _finish(self, held: int) -> None:
-        self._in_flight -= 1
+    def _finish(self, held: int, *, messages: int = 1) -> None:
+        self._in_flight -= messages
         self._parts.intake.give(held)
         self._touch()
 

@@ -128,6 +128,7 @@ async def running_transport(
             await _bus(stack, nats, "endpoint-register", root),
         )
         await owners.serve()
+        min_free_percent = settings.pop("min_free_percent", None)
         environ = {f"GROVE_HTTP_TRANSPORT_{name.upper()}": str(value) for name, value in settings.items()}
         url = nats.url_for("http-transport") if root == DEFAULT_ROOT else nats.url
         process = Process(
@@ -139,6 +140,8 @@ async def running_transport(
                 stop_deadline_s=5.0,
                 tls_cert=None if certificate is None else str(certificate.certificate),
                 tls_key=None if certificate is None else str(certificate.key),
+                jetstream_directory=None if min_free_percent is None else str(nats.directory),
+                min_free_percent=min_free_percent or 0.0,
             ),
             environ={**environ, "GROVE_HTTP_PORT": "0", "GROVE_HTTP_TLS_PORT": "0"},
         )

@@ -106,6 +106,25 @@ async def test_what_may_not_be_stored_is_refused_and_enters_no_batch(
     assert [message.payload for message in await collected(others, 1)] == [b"2"]
 
 
+@pytest.mark.parametrize(
+    "transport", [{"min_free_percent": 99.0}], ids=["a disk that is nearly full"], indirect=True
+)
+async def test_while_the_disk_is_nearly_full_it_is_a_503_at_once(
+    transport: Transport, others: Others
+) -> None:
+    token = transport.owners.new_token()
+
+    async def refused() -> Answered | None:
+        answer = await transport.call(f"/kp1/{VERSION}/dcx/{token}/json", b"1")
+        return answer if answer.status == 503 else None
+
+    answer = await eventually(refused, what="the disk was looked at")
+    assert answer is not None
+    assert "disk" in json.loads(answer.body)["reasonPhrase"]
+    assert "Retry-After" in answer.headers
+    assert (await transport.call(f"/kp1/{VERSION}/epmx/{token}/get")).status == 200
+
+
 async def test_without_a_stream_it_is_a_503(start: StartTransport) -> None:
     transport = await start(durable_s=0.3)
     token = transport.owners.new_token()

@@ -74,10 +74,17 @@ class Devices:
 class Path:
     """An ingest path with both its ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, wait_when_full: bool = True) -> None:
         self.stream = Stream()
         self.devices = Devices()
-        self.ingest = Ingest(self.stream, run_id=RUN, owners=self.devices, wait_when_full=True)
+        self.disk_has_room = True
+        self.ingest = Ingest(
+            self.stream,
+            run_id=RUN,
+            owners=self.devices,
+            wait_when_full=wait_when_full,
+            has_room=lambda: self.disk_has_room,
+        )
 
     def put(
         self, ticket: object, *, payload: bytes = b"1", samples: int = 1, resource: str = "/json"
@@ -212,3 +219,23 @@ async def test_stopping_gives_up_in_time_and_says_so(path: Path) -> None:
         await path.ingest.stop(within_s=0.05)
 
     assert path.devices.failures == [(["a"], 503)]
+
+
+async def test_while_the_disk_has_no_room_messages_of_paused_devices_wait(path: Path) -> None:
+    path.disk_has_room = False
+    path.put("a")
+    await asyncio.sleep(0.05)
+    published_early = list(path.stream.published)
+    path.disk_has_room = True
+
+    await path.until(lambda: path.devices.stored_tickets == ["a"], "it is stored")
+    assert published_early == []
+
+
+async def test_while_the_disk_has_no_room_messages_of_others_fail_at_once() -> None:
+    path = Path(wait_when_full=False)
+    path.disk_has_room = False
+    path.put("a")
+
+    await path.until(lambda: path.devices.failures == [(["a"], 503)], "it is refused")
+    assert path.stream.published == []

@@ -7,7 +7,11 @@ from deploy.local.settings import LocalSettings
 from deploy.local.table import TABLE, Listener, Row
 
 SECRETS = KeptSecrets(secrets_key="the key", admin_key="the admin key", nats_passwords={})
-BACKBONE = Backbone(nats_url=lambda user: f"nats://{user}@host", mongodb_url=lambda: "mongodb://host")
+BACKBONE = Backbone(
+    nats_url=lambda user: f"nats://{user}@host",
+    mongodb_url=lambda: "mongodb://host",
+    jetstream_directory="/data/nats",
+)
 HTTP = Listener(port_key="http", variable="GROVE_HTTP_PORT", ready_key="http", label="HTTP")
 
 
@@ -45,6 +49,7 @@ def test_a_row_decides_which_addresses_and_keys_its_service_gets() -> None:
     assert env["GROVE_NATS_URL"] == "nats://a@host"
     assert env["GROVE_MONGODB_URL"] == "mongodb://host"
     assert env["GROVE_SECRETS_KEY"] == "the key"
+    assert env["GROVE_JETSTREAM_DIRECTORY"] == "/data/nats"
     assert "GROVE_ADMIN_KEY" not in env
 
 
