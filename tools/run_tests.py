@@ -22,9 +22,10 @@ _SOAK_TIMEOUT_S = 2100
 # Two files at a time: what runs against processes waits for them most of the time. Asyncio's debug mode stays
 # with the tests of pure code, which execute every coroutine too: it keeps the stack of each callback, which
 # was 60 % of what the others cost, and their deadlines are those of production.
-_TWO_FILES_AT_A_TIME = ("-n", "2", "--dist", "loadfile")
+_TWO_FILES_AT_A_TIME = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 _WITHOUT_PROCESSES = ("tests/unit", "tests/contract")
-_WITH_PROCESSES = ("tests/component", "tests/system", "-o", "asyncio_debug=false")
+# In this order: the longest files first, or one of them runs alone at the end.
+_WITH_PROCESSES = ("tests/system", "tests/component", "-o", "asyncio_debug=false")
 
 
 def run_commands(extra: Sequence[str]) -> list[list[str]]:
