@@ -36,7 +36,7 @@ def env_table(variables: Sequence[Variable]) -> str:
     """Describe environment variables in the order of their declaration."""
     if not variables:
         return "None of its own."
-    return _table(("variable", "default", "what"), (_env_row(variable) for variable in variables))
+    return table(("variable", "default", "what"), (_env_row(variable) for variable in variables))
 
 
 def _env_row(variable: Variable) -> tuple[str, str, str]:
@@ -60,7 +60,7 @@ def subjects_table(declared: Sequence[Declared], *, service: str) -> str:
     events = [one for one in declared if isinstance(one, EventType)]
     says = [_event_row("says", one, subjects) for one in events if one.originator == service]
     hears = [_event_row("hears", one, subjects) for one in events if one.originator != service]
-    return _table(("", "subject", "message", "what"), [*serves, *says, *hears])
+    return table(("", "subject", "message", "what"), [*serves, *says, *hears])
 
 
 def _operation_row(operation: Operation[Any, Any], subjects: Subjects) -> tuple[str, ...]:
@@ -69,9 +69,15 @@ def _operation_row(operation: Operation[Any, Any], subjects: Subjects) -> tuple[
 
 
 def _event_row(verb: str, event: EventType[Any], subjects: Subjects) -> tuple[str, ...]:
-    return verb, f"`{event.subject(subjects)}`", f"`{event.event.__name__}`", event.summary
+    return verb, f"`{event_subject(event, subjects)}`", f"`{event.event.__name__}`", event.summary
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def event_subject(event: EventType[Any], subjects: Subjects) -> str:
+    """Spell where an event is published; tokens that differ from message to message are ``<field>``."""
+    return ".".join((event.subject(subjects), *(f"<{name}>" for name in event.extra)))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a Markdown table; bars inside cells are escaped."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

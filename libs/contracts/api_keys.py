@@ -125,7 +125,11 @@ class ApiKeyPageReply(Reply, frozen=True, kw_only=True):
 
 
 class ApiKeyRevokedEvent(Event, frozen=True, kw_only=True):
-    """A key is no longer accepted."""
+    """A key is no longer accepted.
+
+    Attributes:
+        api_key_id: Which key.
+    """
 
     api_key_id: str
 

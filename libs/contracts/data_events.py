@@ -18,10 +18,10 @@ class DataSamplesEvent(Event, frozen=True, kw_only=True):
     """Samples of an endpoint are stored.
 
     Attributes:
-        app_version_name: Its version when they were received.
-        endpoint_id: Whose.
+        app_version_name: Version of the endpoint when they were received.
+        endpoint_id: Whose samples.
         content_type: Of each sample.
-        data_samples: Each as JSON text.
+        data_samples: Each as JSON text in UTF-8.
         batch_id: The batch that brought them.
         position: Of the first of them in that batch.
     """
@@ -53,7 +53,7 @@ class TimeSeriesEvent(Event, frozen=True, kw_only=True):
 
     Attributes:
         app_version_name: Version of the endpoint when they were received.
-        endpoint_id: Whose.
+        endpoint_id: Whose points.
         time_series_name: Which series.
         data_points: In the order in which they came.
         batch_id: The batch that brought them; empty where an operator wrote them.
@@ -77,7 +77,7 @@ class RejectedMessage(Event, frozen=True, kw_only=True):
         position: Of the message in that batch.
         endpoint_id: Who sent it.
         app_version_name: For which version.
-        resource: As in the batch.
+        resource: ``/json``, ``/json/...`` or ``/plain/<metric>``; ``/senml`` for a resolved SenML pack.
         payload: As received, or the beginning of what cannot be read.
         payload_bytes: How long it was.
         received_ms: When the transport had it, Unix milliseconds.
@@ -109,4 +109,5 @@ DATA_POINTS_RECEIVED: Final = EventType(
     name="data-points-received",
     event=TimeSeriesEvent,
     summary="A time series of an endpoint has new points; its name is one more token of the subject.",
+    extra=("timeSeriesName",),
 )

@@ -36,7 +36,13 @@ class EndpointTokenValidationResponse(Reply, frozen=True, kw_only=True):
 
 
 class EndpointTokenRevokedEvent(Event, frozen=True, kw_only=True):
-    """Tokens stopped being accepted: suspended, revoked or deleted."""
+    """Tokens stopped being accepted: suspended, revoked or deleted.
+
+    Attributes:
+        app_name: Application of the tokens.
+        endpoint_id: Whom they belong to.
+        token_ids: The tokens concerned.
+    """
 
     app_name: str
     endpoint_id: str

@@ -7,21 +7,37 @@ from libs.contracts.subjects import EventType, Operation
 
 
 class RegisteredEvent(Event, frozen=True, kw_only=True):
-    """An endpoint exists."""
+    """An endpoint exists.
+
+    Attributes:
+        app_version_name: The version it is at.
+        endpoint_id: Which endpoint.
+    """
 
     app_version_name: str
     endpoint_id: str
 
 
 class UnregisteredEvent(Event, frozen=True, kw_only=True):
-    """An endpoint is gone, its tokens with it."""
+    """An endpoint is gone, its tokens with it.
+
+    Attributes:
+        app_version_name: The version it was at.
+        endpoint_id: Which endpoint.
+    """
 
     app_version_name: str
     endpoint_id: str
 
 
 class AppVersionUpdatedEvent(Event, frozen=True, kw_only=True):
-    """An endpoint moved to another version of its application."""
+    """An endpoint moved to another version of its application.
+
+    Attributes:
+        app_version_name: The version it is at now.
+        previous_app_version_name: The version it was at before.
+        endpoint_id: Which endpoint.
+    """
 
     app_version_name: str
     previous_app_version_name: str
@@ -29,20 +45,25 @@ class AppVersionUpdatedEvent(Event, frozen=True, kw_only=True):
 
 
 class MetadataKeyUpdated(Struct, rename="camel", frozen=True):
-    """One key's change; both values are JSON text."""
+    """One key's change.
+
+    Attributes:
+        new_value: Its value now, as JSON text; None = JSON null.
+        old_value: Its value before, in the same form.
+    """
 
     new_value: str | None = None
     old_value: str | None = None
 
 
 class MetadataUpdatedEvent(Event, frozen=True, kw_only=True):
-    """Metadata of an endpoint changed; values are JSON text.
+    """Metadata of an endpoint changed; values are JSON text, JSON null is None.
 
     Attributes:
         app_version_name: Version of the endpoint.
         endpoint_id: Whose metadata.
-        removed: Keys that are gone, with their last values.
-        added: New keys with their values.
+        removed: Keys that are gone, with their last values as JSON text; None = JSON null.
+        added: New keys with their values, in the same form.
         updated: Keys whose value changed.
         e_tag: Entity tag of the metadata after the change.
     """
@@ -61,7 +82,7 @@ class ConfigurationUpdatedEvent(Event, frozen=True, kw_only=True):
     Attributes:
         app_name: The application.
         app_ver_name: The version; None = the application and all its versions.
-        service_instance_name: Whose configuration; None = the application or version itself.
+        service_instance_name: Whose configuration (``epts``); None = the application or version itself.
     """
 
     app_name: str

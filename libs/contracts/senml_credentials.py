@@ -163,7 +163,14 @@ class ActivateDeviceSecret(Request, frozen=True, kw_only=True):
 
 
 class SenmlCredentialRevokedEvent(Event, frozen=True, kw_only=True):
-    """Secrets of a device stopped being accepted: suspended, revoked or deleted."""
+    """Secrets of a device stopped being accepted: suspended, revoked or deleted.
+
+    Attributes:
+        app_name: Application of the endpoint.
+        endpoint_id: Whom the device belongs to.
+        dvn_uuid: The device.
+        credential_ids: The credentials concerned.
+    """
 
     app_name: str
     endpoint_id: str

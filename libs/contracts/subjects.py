@@ -105,6 +105,7 @@ class EventType(Generic[EventT]):
         name: The event type, past tense.
         event: Struct of the message.
         summary: What has happened, one line for generated tables.
+        extra: Which fields of the message are further tokens of the subject, as on the wire.
     """
 
     originator: str
@@ -113,6 +114,7 @@ class EventType(Generic[EventT]):
     name: str
     event: type[EventT]
     summary: str
+    extra: tuple[str, ...] = ()
 
     def subject(self, subjects: Subjects, *extra: str) -> str:
         """Where it is published."""
