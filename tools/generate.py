@@ -1,22 +1,29 @@
 """Write what is derived from code, or show where it is out of date: ``python -m tools.generate [--check]``.
 
 Derived are the names of all environment variables (:mod:`libs.process.variables`) and the blocks between
-``<!-- generated:env -->`` or ``<!-- generated:subjects -->`` and ``<!-- /generated -->`` in our Markdown.
+``<!-- generated:KIND -->`` and ``<!-- /generated -->`` in our Markdown; :data:`_WRITERS` has every kind.
 A block in ``services/<name>/README.md`` is about that service; elsewhere it names whom it is about:
 a service (``endpoint-register``), ``common`` (what every process reads) or ``local`` (the runner).
+What docs/bus.md has of streams and events is about nobody.
 """
 
 import argparse
 import dataclasses
 import difflib
 import importlib
+import pkgutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Final
 
+import libs.contracts
+from libs.contracts.streams import all_streams
+from libs.contracts.subjects import AnyEventType, EventType, Subjects
 from libs.process import ProcessSettings, Variable, describe
+from tools.event_pages import event_sections, events_table, rejected_section, streams_table
 from tools.tables import Declared, env_table, fill, subjects_table
 from tools.tracked import tracked
 
@@ -55,6 +62,18 @@ def subjects_of(service: str) -> Sequence[Declared]:
     return declared
 
 
+def declared_events() -> list[AnyEventType]:
+    """Find every event that any module of libs/contracts declares, by what it is about."""
+    names = (found.name for found in pkgutil.walk_packages(libs.contracts.__path__, "libs.contracts."))
+    items = {
+        item
+        for name in names
+        for item in vars(importlib.import_module(name)).values()
+        if isinstance(item, EventType)
+    }
+    return sorted(items, key=lambda event: (event.entity, event.group, event.name, event.originator))
+
+
 def known_variables() -> str:
     """Write the source of libs/process/variables.py."""
     owners = [COMMON, LOCAL, *service_names()]
@@ -62,21 +81,31 @@ def known_variables() -> str:
     return KNOWN_HEAD + "".join(f'    "{name}",\n' for name in names) + ")\n"
 
 
+_STREAMS: Final = all_streams(Subjects())
+_WRITERS: Final[Mapping[str, Callable[[str], str]]] = {
+    "env": lambda owner: env_table(variables_of(owner)),
+    "subjects": lambda owner: subjects_table(subjects_of(owner), service=owner),
+    "streams": lambda _: streams_table(_STREAMS),
+    "events": lambda _: events_table(declared_events(), _STREAMS),
+    "event_sections": lambda _: event_sections(declared_events(), _STREAMS),
+    "rejected": lambda _: rejected_section(_STREAMS),
+}
+
+
 def block(kind: str, owner: str) -> str:
     """Write one generated block.
 
     Raises:
-        ValueError: A marker names a kind or an owner that there is not.
+        ValueError: A marker names a kind or an owner that there is not, or a message does not say what
+            one of its fields means.
     """
     if owner not in {COMMON, LOCAL, *service_names()}:
         message = f"nobody is called {owner!r}"
         raise ValueError(message)
-    if kind == "env":
-        return env_table(variables_of(owner))
-    if kind == "subjects":
-        return subjects_table(subjects_of(owner), service=owner)
-    message = f"nothing generates {kind!r}"
-    raise ValueError(message)
+    if kind not in _WRITERS:
+        message = f"nothing generates {kind!r}"
+        raise ValueError(message)
+    return _WRITERS[kind](owner)
 
 
 def outputs(pages: Iterable[Path]) -> Iterator[tuple[Path, str]]:
