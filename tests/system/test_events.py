@@ -78,6 +78,24 @@ async def test_events_never_hold_a_token(rest: Operator, heard: Heard) -> None:
     assert "very-secret-serial" not in repr(heard.events)
 
 
+async def test_a_kept_event_names_itself_also_to_a_queue_group(rest: Operator, observer: Client) -> None:
+    heard: list[Msg] = []
+
+    async def hear(message: Msg) -> None:
+        heard.append(message)
+
+    await observer.subscribe("grove.v1.events.*.endpoint.lifecycle.registered", queue="mine", cb=hear)
+    await observer.flush()
+    twin = await rest.new_twin()
+
+    async def registered() -> list[Msg]:
+        return [msg for msg in heard if msgspec.msgpack.decode(msg.data)["endpointId"] == twin.endpoint_id]
+
+    about = await eventually(registered, what="the endpoint is told of")
+
+    assert len({(message.headers or {})["Nats-Msg-Id"] for message in about}) == 1
+
+
 async def test_observer_may_neither_ask_nor_speak(observer: Client) -> None:
     with pytest.raises(NatsError):
         await observer.request("grove.v1.service.epmx.esp.ClientData", b"", timeout=0.5)
