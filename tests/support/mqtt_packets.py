@@ -228,3 +228,10 @@ def read_properties(data: bytes) -> dict[int, bytes]:
             width = 2 + int.from_bytes(data[at : at + 2], "big")
         found[identifier], at = data[at : at + width], at + width
     return found
+
+
+def batch(count: int, *, version: int = V3_1_1, qos: int = 1, first: int = 1) -> bytes:
+    """Publish to ``t`` so often, with packet ids and payloads that count up."""
+    return b"".join(
+        publish("t", b"%d" % n, qos=qos, packet_id=n, version=version) for n in range(first, first + count)
+    )

@@ -2,9 +2,14 @@
 
 from collections.abc import Iterable
 
+import pytest
+
 from libs.mqtt import Event, Limits, PublishReceived, ReasonCode, Session, SessionState
 from tests.support import mqtt_packets as packets
-from tests.support.mqtt_packets import Connect, Received
+from tests.support.mqtt_packets import VERSIONS, Connect, Received
+
+EACH = pytest.mark.parametrize("version", VERSIONS, ids=["3.1", "3.1.1", "5"])
+"""A test for each version of MQTT, as its argument ``version``."""
 
 
 class Driver:

@@ -6,10 +6,9 @@ from libs.mqtt import Delivered, Limits, SessionState
 from libs.mqtt.outgoing import OutgoingWindow
 from libs.mqtt.state import Kept
 from tests.support import mqtt_packets as packets
-from tests.support.mqtt_packets import V3_1_1, V5, VERSIONS, Connect, Publish
-from tests.support.mqtt_session import Driver, connected
+from tests.support.mqtt_packets import V3_1_1, V5, Connect, Publish
+from tests.support.mqtt_session import EACH, Driver, connected
 
-EACH = pytest.mark.parametrize("version", VERSIONS, ids=["3.1", "3.1.1", "5"])
 STAYS = Connect(clean=False)
 STAYS_V5 = Connect(version=V5, properties=[(0x11, packets.long(60))])
 

@@ -6,10 +6,9 @@ import pytest
 
 from libs.mqtt import Disconnected, Event, Limits, ReasonCode, Session
 from tests.support import mqtt_packets as packets
-from tests.support.mqtt_packets import V3_1_1, V5, VERSIONS, Connect
-from tests.support.mqtt_session import Driver, closed_with, connected
+from tests.support.mqtt_packets import V3_1_1, V5, Connect
+from tests.support.mqtt_session import EACH, Driver, closed_with, connected
 
-EACH = pytest.mark.parametrize("version", VERSIONS, ids=["3.1", "3.1.1", "5"])
 IDLE_BYTES = 2048
 
 

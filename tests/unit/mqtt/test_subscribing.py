@@ -4,10 +4,8 @@ import pytest
 
 from libs.mqtt import Limits, ReasonCode, Subscribed, Unsubscribed
 from tests.support import mqtt_packets as packets
-from tests.support.mqtt_packets import V3_1_1, V5, VERSIONS, Connect
-from tests.support.mqtt_session import closed_with, connected
-
-EACH = pytest.mark.parametrize("version", VERSIONS, ids=["3.1", "3.1.1", "5"])
+from tests.support.mqtt_packets import V3_1_1, V5, Connect
+from tests.support.mqtt_session import EACH, closed_with, connected
 
 
 def codes(data: bytes, version: int) -> list[int]:
