@@ -8,12 +8,15 @@ The bus calls :meth:`LookupCache.clear` through ``Bus.on_cut`` when events may h
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from libs.contracts.errors import GroveError, UnavailableError, error_for
+from prometheus_client import Counter
+
+from libs.contracts.errors import DeadlineError, GroveError, UnavailableError, error_for
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -22,15 +25,22 @@ MAX_REPEATS = 8
 """Loads repeated because of revocations before the caller is told to come back (503)."""
 
 _FIRST_SERVER_ERROR = 500
+_REFRESH_SHARE = 5 / 6
+"""Of its time, when an answer that may have a grace is asked for again: owners answer within the rest."""
+_ASK_AGAIN_S = 5.0
+"""How often somebody is asked who does not answer."""
+_GRACED = Counter("grove_cache_graced_total", "Answers kept longer because nobody could be asked.")
 
 
 @dataclass(slots=True)
 class _Entry(Generic[V]):
-    """What a load gave, until when it may be used."""
+    """What a load gave, until when it may be used, and until when if nobody can be asked."""
 
     expires_at: float
     value: V | None = None
     refusal: GroveError | None = None
+    refresh_at: float = math.inf
+    grace_until: float = 0.0
 
 
 @dataclass(slots=True)
@@ -52,17 +62,26 @@ class LookupCache(Generic[K, V]):
         max_entries: int,
         ttl_s: float = 30.0,
         negative_ttl_s: float = 5.0,
+        grace_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Keep at most ``max_entries`` answers, each ``ttl_s`` from the start of its load.
 
         A 4xx :class:`GroveError` of ``load`` is an answer too and is kept ``negative_ttl_s``,
         unless its class says that the same request may succeed later; 5xx is never kept.
+
+        With ``grace_s`` an answer in use is asked for again a little before its time is over, without
+        anybody waiting for it. While ``load`` ends in 503 or 504, the answer before, unless something has
+        taken it back, is given for up to ``grace_s`` longer, and one caller at a time finds out whether
+        that is still so; a refusal has no grace.
         """
         self._load = load
         self._max_entries = max_entries
         self._ttl_s = ttl_s
         self._negative_ttl_s = negative_ttl_s
+        self._grace_s = grace_s
+        self._failing = False
+        self._ask_again_at = 0.0
         self._clock = clock
         self._entries: dict[K, _Entry[V]] = {}
         self._loads: dict[K, _Load[V]] = {}
@@ -78,9 +97,12 @@ class LookupCache(Generic[K, V]):
             GroveError: What ``load`` raised; UnavailableError also when revocations kept
                 overtaking the load.
         """
-        entry = self._entries.pop(key, None)
-        if entry is not None and entry.expires_at > self._clock():
-            self._entries[key] = entry
+        entry, now = self._entries.get(key), self._clock()
+        if entry is not None and (now < entry.expires_at or (self._failing and now < entry.grace_until)):
+            del self._entries[key]
+            self._entries[key] = entry  # the most recently used one now
+            if now >= entry.refresh_at:
+                self._refresh(key, now)
         else:
             entry = await self._join_load(key)
         if entry.refusal is not None:
@@ -131,8 +153,7 @@ class LookupCache(Generic[K, V]):
     async def _join_load(self, key: K) -> _Entry[V]:
         load = self._loads.get(key)
         if load is None:
-            task = asyncio.get_running_loop().create_task(self._load_until_current(key), name="lookup")
-            load = self._loads[key] = _Load(task)
+            load = self._start_load(key)
         load.waiters += 1
         try:
             return await asyncio.shield(load.task)
@@ -140,6 +161,22 @@ class LookupCache(Generic[K, V]):
             load.waiters -= 1
             if load.waiters == 0 and not load.task.done():
                 self._abandon(key, load)
+
+    def _start_load(self, key: K) -> _Load[V]:
+        task = asyncio.get_running_loop().create_task(self._load_until_current(key), name="lookup")
+        load = self._loads[key] = _Load(task)
+        return load
+
+    def _refresh(self, key: K, now: float) -> None:
+        """Ask again without anybody waiting for it; while nobody answers, only every few seconds."""
+        if key in self._loads or (self._failing and now < self._ask_again_at):
+            return
+        self._ask_again_at = now + _ASK_AGAIN_S
+        load = self._start_load(key)
+        load.waiters += (
+            1  # the cache itself: nobody else may want the answer, and it is finished all the same
+        )
+        load.task.add_done_callback(_take_note)
 
     def _abandon(self, key: K, load: _Load[V]) -> None:
         """Stop a load nobody waits for any more, so that the next caller starts afresh."""
@@ -165,13 +202,39 @@ class LookupCache(Generic[K, V]):
     async def _load_once(self, key: K) -> _Entry[V]:
         started = self._clock()
         try:
-            return _Entry(started + self._ttl_s, value=await self._load(key))
+            value = await self._load(key)
+        except (UnavailableError, DeadlineError):
+            self._failing = bool(self._grace_s)
+            return self._answer_before(key)
         except GroveError as error:
+            self._failing = False
             if error.status_code >= _FIRST_SERVER_ERROR or error.retried:
                 raise
             return _Entry(started + self._negative_ttl_s, refusal=error.with_traceback(None))
+        self._failing = False
+        expires_at = started + self._ttl_s
+        if not self._grace_s:
+            return _Entry(expires_at, value=value)
+        refresh_at = started + self._ttl_s * _REFRESH_SHARE
+        return _Entry(expires_at, value, refresh_at=refresh_at, grace_until=expires_at + self._grace_s)
+
+    def _answer_before(self, key: K) -> _Entry[V]:
+        """Give what is known of a key while nobody can be asked, or raise what is being handled."""
+        known, now = self._entries.get(key), self._clock()
+        if known is None or known.refusal is not None or now >= known.grace_until:
+            raise  # noqa: PLE0704 - called while the error is handled
+        _GRACED.inc()
+        expires_at = min(now + self._ttl_s, known.grace_until)
+        return _Entry(expires_at, known.value, refresh_at=known.refresh_at, grace_until=known.grace_until)
 
     def _keep(self, key: K, entry: _Entry[V]) -> None:
+        self._entries.pop(key, None)
         self._entries[key] = entry
         if len(self._entries) > self._max_entries:
             del self._entries[next(iter(self._entries))]
+
+
+def _take_note(task: asyncio.Task[Any]) -> None:
+    """Nobody waits for a refresh: whoever asks next finds out by himself."""
+    if not task.cancelled():
+        task.exception()

@@ -109,14 +109,21 @@ class Identity:
         clock: Callable[[], float] = time.monotonic,
         max_entries: int = MAX_ENTRIES,
         timeout_s: float = 5.0,
+        grace_s: float = 0.0,
     ) -> None:
-        """Ask over ``bus``, each lookup for at most ``timeout_s``; call :meth:`start` before use."""
+        """Ask over ``bus``, each lookup for at most ``timeout_s``; call :meth:`start` before use.
+
+        While an owner cannot answer, what it said before holds for up to ``grace_s`` longer, unless an
+        event or a cut has taken it back (docs/adr/0006).
+        """
         self.epoch = 0
         self._bus = bus
         self._timeout_s = timeout_s
         self._secret = secrets.token_bytes(32)
-        self._versions = LookupCache(self._load_version, max_entries=MAX_VERSIONS, clock=clock)
-        self._tokens = LookupCache(self._load_speaker, max_entries=max_entries, clock=clock)
+        self._versions = LookupCache(
+            self._load_version, max_entries=MAX_VERSIONS, grace_s=grace_s, clock=clock
+        )
+        self._tokens = LookupCache(self._load_speaker, max_entries=max_entries, grace_s=grace_s, clock=clock)
         self._concerned = Concerned(self._tokens.invalidate, max_keys=2 * max_entries)
         self._watches: set[_Watch] = set()
         self._on_revoked: list[OnRevoked] = []

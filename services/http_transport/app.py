@@ -27,7 +27,12 @@ async def build(process: Process) -> None:
     """Open everything, and return when devices are served."""
     settings = process.load(Settings)
     bus = await connect_bus(process)
-    identity = Identity(bus, max_entries=settings.identity_entries, timeout_s=settings.owner_s)
+    identity = Identity(
+        bus,
+        max_entries=settings.identity_entries,
+        timeout_s=settings.owner_s,
+        grace_s=settings.identity_grace_s,
+    )
     await identity.start()
     clock = SystemClock()
     seen = SeenReporter(bus, transport="HTTP", now=clock.now)

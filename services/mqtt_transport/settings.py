@@ -73,6 +73,13 @@ class Settings:
     identity_entries: int = setting(
         100_000, minimum=1, unit="tokens", doc="Tokens remembered for 30 s; 85 MB when full."
     )
+    identity_grace_s: float = setting(
+        300.0,
+        unit="s",
+        minimum=0,
+        maximum=3600,
+        doc="How much longer a token that was let in is let in while nobody can be asked about it.",
+    )
     endpoint_samples_per_s: float = setting(
         0.0,
         unit="samples/s",

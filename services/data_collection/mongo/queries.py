@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from pymongo import UpdateOne, errors
 
+from libs.contracts.errors import GroveError, UnavailableError
 from libs.store import Document, Index, Store, store_errors
 from services.data_collection.domain.lasts import Last, Lasts
 
@@ -59,8 +60,14 @@ class MongoLastRepository:
             async with turns:
                 return await self._advance(each)
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(each), name="last points") for each in lasts]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(each), name="last points") for each in lasts]
+        except ExceptionGroup as failures:
+            _, others = failures.split(GroveError)
+            if others is not None:
+                raise
+            raise UnavailableError("last points could not be stored") from failures
         return [each.endpoint_id for each, task in zip(lasts, tasks, strict=True) if not task.result()]
 
     async def forget(self, endpoint_id: str) -> None:

@@ -11,9 +11,8 @@ import msgspec
 import pytest
 
 from libs.bus import Bus
-from tests.component.bus.messages import Question
+from tests.component.bus.messages import Question, announce, stored, stream_of
 from tests.component.bus.test_connection import AlteredNats
-from tests.component.bus.test_publishing import announce, stored, stream_of
 from tests.component.bus.test_requests import ask, double, subject_of
 from tests.support.waiting import eventually
 

@@ -14,8 +14,7 @@ from libs.bus import Bus, BusRefusedError, Delivery
 from libs.contracts.errors import UnavailableError
 from libs.contracts.streams import ConsumerSpec, StreamSpec
 from tests.component.bus.conftest import Connect
-from tests.component.bus.messages import Happened
-from tests.component.bus.test_publishing import announce, stream_of
+from tests.component.bus.messages import Happened, announce, stream_of
 from tests.support.servers import running_nats
 from tests.support.waiting import eventually
 

@@ -4,49 +4,15 @@ import asyncio
 import random
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from libs.bus import Announced, Bus
 from libs.contracts.errors import UnavailableError
-from libs.contracts.streams import StreamSpec
 from tests.component.bus.conftest import Connect
-from tests.component.bus.messages import Happened
+from tests.component.bus.messages import Happened, announce, stored, stream_of
 from tests.component.bus.proxy import bad_proxy
 from tests.support.servers import NatsServer, fresh_subject_root, running_nats
 from tests.support.waiting import eventually
-
-
-def stream_of(bus: Bus, *, max_bytes: int = 1024 * 1024) -> StreamSpec:
-    return StreamSpec(
-        name=bus.subjects.root.replace(".", "_"),
-        owner="tester",
-        subjects=(bus.subjects.event("tester", "thing", "test", "happened"),),
-        retention="limits",
-        discard="new",
-        max_age_s=0,
-        max_bytes=max_bytes,
-        duplicate_window_s=120,
-        revision=1,
-        description="events of a test",
-    )
-
-
-async def announce(bus: Bus, number: int, *, deadline_s: float = 15.0) -> Announced:
-    return await bus.announce(
-        bus.subjects.event("tester", "thing", "test", "happened"),
-        Happened(number=number),
-        msg_id=f"event-{number}",
-        deadline_s=deadline_s,
-    )
-
-
-async def stored(bus: Bus) -> int:
-    """How many messages the stream holds."""
-    answer = await bus._requester.exchange(  # noqa: SLF001 - looks behind the facade
-        f"$JS.API.STREAM.INFO.{bus.subjects.root.replace('.', '_')}", b"", timeout_s=2
-    )
-    return int(msgspec.json.decode(answer.data)["state"]["messages"])
 
 
 async def test_an_event_is_stored_and_its_place_told(bus: Bus) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from libs.bus import Bus, BusRefusedError
 from tests.component.bus.conftest import Connect
-from tests.component.bus.test_publishing import stream_of
+from tests.component.bus.messages import stream_of
 
 
 async def config_of(bus: Bus, name: str) -> dict[str, Any]:
