@@ -36,8 +36,8 @@ from services.mqtt_transport.usecases.gathering import Gathering, Ticket
 from services.mqtt_transport.usecases.presence import Presence
 
 REMEMBERED_S: Final = 4.0
-"""How long a topic is believed before the identity cache is asked again, which thus sees what of it is in use:
-that is asked for again in the last 5 s of its time."""
+"""How long a topic is believed before the identity cache is asked again, which thus sees what of it is in
+use: that is asked for again in the last 5 s of its time."""
 MAX_TOPICS: Final = 1_000
 """Topics of one connection; a gateway that has more pays for letting them in again."""
 REPLY_S: Final = 60.0
