@@ -87,7 +87,10 @@ async def build(process: Process) -> None:
     process.supervise("deriving", derivation.run())
     process.supervise("rolling up", derivation.compute())
     process.on_stop("deriving", derivation.flush)
-    await serve_queries(bus, await query_handlers(store, bus, configurations, derivation, samples))
+    queries = await query_handlers(
+        store, bus, settings=settings, configurations=configurations, derivation=derivation, samples=samples
+    )
+    await serve_queries(bus, queries)
     for number in range(settings.loops):
         process.supervise(f"collecting {number}", collect_batches(bus, handlers, batches=settings.batches))
     process.supervise("removals", follow_removals(bus, handlers))
@@ -147,6 +150,8 @@ async def derive(store: Store, bus: Bus) -> tuple[CachedConfigurations, Derivati
 async def query_handlers(
     store: Store,
     bus: Bus,
+    *,
+    settings: Settings,
     configurations: CachedConfigurations,
     derivation: Derivation,
     samples: SampleRepository,
@@ -166,9 +171,11 @@ async def query_handlers(
     writing = WritingParts(
         samples=samples,
         derived=derivation,
+        events=BusDataEvents(bus),
         configurations=configurations,
         applications=applications,
         clock=SystemClock(),
+        point_events=settings.point_events,
     )
     changing = ConfigurationParts(
         documents=documents, applications=applications, announcements=BusAnnouncements(bus, new_id=_draw)
