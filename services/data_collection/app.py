@@ -140,6 +140,7 @@ async def derive(store: Store, bus: Bus) -> tuple[CachedConfigurations, Derivati
         lasts=lasts,
         series=series,
         configurations=configurations,
+        retentions=configurations,
         clock=SystemClock(),
         new_stamp=_draw,
     )
@@ -190,6 +191,7 @@ def _draw() -> str:
 def _expiring(store: Store, parts: Collecting, retentions: Retentions, watch: OrphanWatch) -> Expiring:
     return Expiring(
         samples=parts.samples,
+        rollups=MongoRollupRepository(store),
         retentions=retentions,
         removals=MongoRemovalRepository(store),
         clock=SystemClock(),

@@ -23,4 +23,7 @@ BACKLOG = Gauge("grove_data_collection_backlog", "Batches that are not stored.")
 ORPHANS = Counter(
     "grove_data_collection_orphans_total", "Batches found below the acknowledgement floor and stored."
 )
+ROLLUPS_DELETED = Counter(
+    "grove_data_collection_rollups_deleted_total", "Computed hours deleted before the samples they are of."
+)
 DELETED = Counter("grove_data_collection_deleted_total", "Samples deleted, by why.", ["reason"])

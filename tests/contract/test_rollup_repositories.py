@@ -168,6 +168,24 @@ async def test_what_was_computed_can_be_dropped(kept: Kept) -> None:
     assert await kept.rollups.marked("tree", 0, 2**53) == set()
 
 
+async def test_the_oldest_hours_go_first_and_those_of_others_stay(kept: Kept) -> None:
+    for number in (5, 1, 4, 2, 3):
+        await kept.rollups.put(rollup(number))
+    await kept.rollups.put(rollup(1, endpoint="other"))
+    await kept.rollups.mark([mark(1)])
+
+    async def left(endpoint: str = "tree") -> list[int]:
+        found = await kept.rollups.hours(endpoint, 0, 2**53, minutes=False, limit=9, newest_first=False)
+        return [each.hour_ms // HOUR_MS for each in found]
+
+    assert await kept.rollups.drop_older("tree", 4 * HOUR_MS + 1, limit=2) == 2
+    assert await left() == [3, 4, 5]
+    assert await kept.rollups.drop_older("tree", 4 * HOUR_MS + 1, limit=3) == 2
+    assert await kept.rollups.drop_older("tree", 5 * HOUR_MS, limit=3) == 0
+    assert (await left(), await left("other")) == ([5], [1])
+    assert await kept.rollups.marked("tree", 0, 2**53) == {HOUR_MS}
+
+
 async def test_of_two_who_advance_the_same_last_points_one_is_told_to_try_again(kept: Kept) -> None:
     first = advanced(Lasts("tree", "olives"), {"t": Last(5, "aa", {"value": 1.5})})
     other = advanced(Lasts("tree", "olives"), {"u": Last(6, "bb", {"value": None})})

@@ -9,18 +9,13 @@ import msgspec
 
 from libs.contracts.errors import NotFoundError, UnavailableError
 from libs.contracts.ids import application_of
-from services.data_collection.domain.configuration import (
-    DCX,
-    Configuration,
-    TimeSeriesConfiguration,
-    configuration_of,
-)
+from services.data_collection.domain.configuration import Configuration, TimeSeriesConfiguration
 from services.data_collection.domain.extraction import points_of
 from services.data_collection.domain.lasts import Lasts
 from services.data_collection.domain.rollups import Mark, Rollup
 from services.data_collection.domain.samples import Derivable, Place, Sample
 from services.data_collection.domain.storing import Inserted
-from services.data_collection.usecases.configuring import effective
+from services.data_collection.usecases.configuring import effective, retentions_of
 from services.data_collection.usecases.querying import QueryParts
 from services.data_collection.usecases.rollups import Derivation, DerivationParts
 from tests.support.rest import Json
@@ -77,7 +72,10 @@ class InMemorySamples:
             yield each
 
     async def delete_older(self, endpoint_id: str, before_ms: int, *, limit: int) -> int:
-        raise NotImplementedError
+        found = [each async for each in self.between([endpoint_id], 0, before_ms, limit=limit)]
+        for each in found:
+            del self.by_id[each.id]
+        return len(found)
 
     async def delete_received(self, endpoint_id: str, until_ms: int, *, limit: int) -> int:
         raise NotImplementedError
@@ -114,10 +112,7 @@ class InMemoryConfigurationRepository:
         return await effective(app_version, application_of(app_version) or "", self)
 
     async def retentions(self) -> Mapping[str, int]:
-        found = {
-            a: configuration_of(None, each).retention_ms for a, each in (await self.of_instance(DCX)).items()
-        }
-        return {a: each for a, each in found.items() if each is not None}
+        return await retentions_of(self)
 
 
 class InMemoryLastRepository:
@@ -209,6 +204,14 @@ class InMemoryRollupRepository:
     async def drop(self, endpoint_id: str, hour_ms: int) -> None:
         self.rollups.pop((endpoint_id, hour_ms), None)
 
+    async def drop_older(self, endpoint_id: str, before_ms: int, *, limit: int) -> int:
+        if self.away:
+            raise UnavailableError
+        older = sorted(key for key in self.rollups if key[0] == endpoint_id and key[1] < before_ms)[:limit]
+        for key in older:
+            del self.rollups[key]
+        return len(older)
+
     async def hours(
         self, endpoint_id: str, from_ms: int, to_ms: int, *, minutes: bool, limit: int, newest_first: bool
     ) -> list[Rollup]:
@@ -288,6 +291,7 @@ class Grove:
                 lasts=self.lasts,
                 series=self.series,
                 configurations=self.documents,
+                retentions=self.documents,
                 clock=self.clock,
                 new_stamp=lambda: str(next(self.stamps)),
             )

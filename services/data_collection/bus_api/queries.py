@@ -24,12 +24,7 @@ from libs.contracts.lifecycle import (
 )
 from libs.contracts.messages import EventT, Reply
 from libs.contracts.subjects import AnyEventType, AnyOperation, Subjects
-from services.data_collection.domain.configuration import (
-    DCX,
-    DEFAULT,
-    TimeSeriesConfiguration,
-    configuration_of,
-)
+from services.data_collection.domain.configuration import DEFAULT, TimeSeriesConfiguration
 from services.data_collection.ports.querying import ConfigurationRepository
 from services.data_collection.usecases import configuring, querying, writing
 
@@ -125,9 +120,7 @@ class CachedConfigurations:
 
     async def retentions(self) -> dict[str, int]:
         """How long applications keep samples, of those that do not for ever."""
-        found = await self._documents.of_instance(DCX)
-        kept = {application: configuration_of(None, each).retention_ms for application, each in found.items()}
-        return {application: each for application, each in kept.items() if each is not None}
+        return await configuring.retentions_of(self._documents)
 
     async def follow(self, bus: EventSource) -> None:
         """Hear what is changed."""

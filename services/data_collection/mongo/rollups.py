@@ -100,6 +100,17 @@ class MongoRollupRepository:
         with store_errors():
             await self._rollups.delete_one({"_id": _key(endpoint_id, hour_ms)})
 
+    async def drop_older(self, endpoint_id: str, before_ms: int, *, limit: int) -> int:
+        """Remove the oldest computed hours."""
+        query = {"e": endpoint_id, "h": {"$gte": 0, "$lt": before_ms}}
+        with store_errors():
+            found = await self._rollups.find(query, {"h": 1}, sort=[("h", 1)], limit=limit).to_list()
+            if not found:
+                return 0
+            hours = {"$gte": found[0]["h"], "$lte": found[-1]["h"]}
+            result = await self._rollups.delete_many({"e": endpoint_id, "h": hours})
+        return result.deleted_count
+
     async def hours(
         self, endpoint_id: str, from_ms: int, to_ms: int, *, minutes: bool, limit: int, newest_first: bool
     ) -> list[Rollup]:

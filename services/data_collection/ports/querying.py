@@ -160,6 +160,13 @@ class RollupRepository(Protocol):
         """Computed hours with ``from_ms <= start < to_ms``, in order; ``minutes`` only if asked for."""
         ...
 
+    async def drop_older(self, endpoint_id: str, before_ms: int, *, limit: int) -> int:
+        """Remove the oldest computed hours that start before an instant; return how many went.
+
+        At most ``limit``; fewer = none is left. Marks stay.
+        """
+        ...
+
     async def forget(self, endpoint_id: str, *, limit: int) -> int:
         """Drop hours and marks of an endpoint and return how many; 0 = none is left."""
         ...

@@ -69,6 +69,23 @@ async def effective(
         return configuration_of(None)
 
 
+async def retentions_of(documents: ConfigurationRepository) -> dict[str, int]:
+    """How long applications keep samples, in milliseconds, of those that do not for ever.
+
+    What this release cannot use is left out, and logged: one application's document must not stop the others.
+    """
+    kept: dict[str, int] = {}
+    for application, document in (await documents.of_instance(DCX)).items():
+        try:
+            retention_ms = configuration_of(None, document).retention_ms
+        except BadRequestError as error:
+            _log.error("configuration.unusable", application=application, reason=error.reason_phrase)
+        else:
+            if retention_ms is not None:
+                kept[application] = retention_ms
+    return kept
+
+
 async def _place(request: GetAppConfig | PutAppConfig, parts: ConfigurationParts) -> dict[str, Any]:
     if request.service_instance_name not in INSTANCES:
         raise BadRequestError(f"serviceInstanceName must be one of {', '.join(INSTANCES)}")

@@ -4,6 +4,9 @@ Collecting calls :meth:`Derivation.note` and goes on. Hours are marked before sa
 (:mod:`.marking`): what is stored is computed some day, whoever dies. A mark this process wrote is trusted
 until shortly before it is due, so that a busy endpoint costs a write an hour and not one a sample. Last
 points are written coalesced, as many a second as the store bears.
+
+What an application keeps no longer is not rolled up, however late: :mod:`.expiring` drops the rollups of such
+hours and then the samples, and a rollup stored in between would tell of samples that are gone.
 """
 
 import asyncio
@@ -23,7 +26,7 @@ from services.data_collection.domain.extraction import points_of
 from services.data_collection.domain.lasts import Last, Lasts, advanced
 from services.data_collection.domain.rollups import QUIET_MS, Hour, Mark, Rollup, due_at
 from services.data_collection.domain.samples import Derivable
-from services.data_collection.ports.collecting import SampleRepository
+from services.data_collection.ports.collecting import Retentions, SampleRepository
 from services.data_collection.ports.querying import (
     Clock,
     Configurations,
@@ -71,6 +74,7 @@ class DerivationParts:
         lasts: Where last points are kept.
         series: Where names are kept.
         configurations: What is extracted from a sample.
+        retentions: How long samples are kept.
         clock: The time.
         new_stamp: Draws what no other mark ever had.
     """
@@ -80,6 +84,7 @@ class DerivationParts:
     lasts: LastRepository
     series: SeriesRepository
     configurations: Configurations
+    retentions: Retentions
     clock: Clock
     new_stamp: Callable[[], str]
 
@@ -279,16 +284,26 @@ class Derivation:
             self._note_points(
                 Derivable(sample.endpoint_id, sample.app_version, sample.time_ms, sample.id, points)
             )
-        if hour.fits and hour.is_finite and configs:
+        is_rolled_up = hour.fits and hour.is_finite and bool(configs)
+        if is_rolled_up:
             configured = {version: config.fingerprint for version, config in configs.items()}
             await self._parts.rollups.put(
                 Rollup(mark.endpoint_id, mark.hour_ms, configured, hour.whole, hour.minutes)
             )
-        else:
+        # Looked at only now: whoever deletes these samples drops the rollup after this, or is known by now.
+        if not is_rolled_up or not await self._is_kept(mark.hour_ms, configs):
             await self._parts.rollups.drop(mark.endpoint_id, mark.hour_ms)
         await self._parts.rollups.settle(mark, now_ms=now_ms)
         self._wake.set()
         _COMPUTED.inc()
+
+    async def _is_kept(self, hour_ms: int, versions: Iterable[str]) -> bool:
+        """Whether applications keep all samples of an hour for a while yet; clocks may differ."""
+        kept_ms = await self._parts.retentions.retentions()
+        soon_ms = unix_ms(self._parts.clock.now()) + _LEASE_MS
+        applications = {application_of(each) or "" for each in versions}
+        bounds = [kept_ms[each] for each in applications if each in kept_ms]
+        return all(hour_ms >= soon_ms - bound for bound in bounds)
 
 
 def _remember(known: dict[K, V], key: K, value: V) -> None:
