@@ -8,12 +8,14 @@ from libs.contracts.streams import collect_consumer, ingest_stream, rejected_str
 from libs.process import Process, SystemClock
 from libs.store import Store, open_store
 from services.data_collection.bus_api import (
+    ApplicationHandlers,
     BusDataEvents,
     BusReplies,
     IngestHandlers,
     StreamIngest,
     StreamRejections,
     collect_batches,
+    follow_applications,
     follow_removals,
 )
 from services.data_collection.bus_api.queries import (
@@ -34,6 +36,7 @@ from services.data_collection.settings import Settings
 from services.data_collection.usecases.collecting import Collecting
 from services.data_collection.usecases.configuring import ConfigurationParts
 from services.data_collection.usecases.expiring import Expiring, keep_expiring
+from services.data_collection.usecases.forgetting import keep_forgetting
 from services.data_collection.usecases.marking import MarkedSamples
 from services.data_collection.usecases.orphans import OrphanWatch
 from services.data_collection.usecases.querying import QueryParts
@@ -94,6 +97,9 @@ async def build(process: Process) -> None:
     for number in range(settings.loops):
         process.supervise(f"collecting {number}", collect_batches(bus, handlers, batches=settings.batches))
     process.supervise("removals", follow_removals(bus, handlers))
+    forgetting = configuration_parts(store, bus, BusApplications(bus))
+    process.supervise("applications", follow_applications(bus, ApplicationHandlers(forgetting)))
+    process.supervise("forgetting", keep_forgetting(forgetting, every_s=settings.retention_every_s))
     process.on_stop("collecting", bus.stop_consuming)
     process.on_stop("bus requests", bus.stop_serving)
 
@@ -158,7 +164,7 @@ async def query_handlers(
     samples: SampleRepository,
 ) -> SeriesHandlers:
     """Put together what answers operators."""
-    documents, applications = MongoConfigurationRepository(store), BusApplications(bus)
+    applications = BusApplications(bus)
     await applications.follow(bus)
     queries = QueryParts(
         samples=samples,
@@ -166,7 +172,7 @@ async def query_handlers(
         lasts=MongoLastRepository(store),
         series=MongoSeriesRepository(store),
         configurations=configurations,
-        documents=documents,
+        documents=MongoConfigurationRepository(store),
         applications=applications,
     )
     writing = WritingParts(
@@ -178,10 +184,18 @@ async def query_handlers(
         clock=SystemClock(),
         point_events=settings.point_events,
     )
-    changing = ConfigurationParts(
-        documents=documents, applications=applications, announcements=BusAnnouncements(bus, new_id=_draw)
+    return SeriesHandlers(
+        queries=queries, writing_parts=writing, configuration=configuration_parts(store, bus, applications)
     )
-    return SeriesHandlers(queries=queries, writing_parts=writing, configuration=changing)
+
+
+def configuration_parts(store: Store, bus: Bus, applications: BusApplications) -> ConfigurationParts:
+    """Put together what changes documents of configuration."""
+    return ConfigurationParts(
+        documents=MongoConfigurationRepository(store),
+        applications=applications,
+        announcements=BusAnnouncements(bus, new_id=_draw),
+    )
 
 
 def _draw() -> str:

@@ -23,6 +23,10 @@ BACKLOG = Gauge("grove_data_collection_backlog", "Batches that are not stored.")
 ORPHANS = Counter(
     "grove_data_collection_orphans_total", "Batches found below the acknowledgement floor and stored."
 )
+CONFIGURATIONS_DELETED = Counter(
+    "grove_data_collection_configurations_deleted_total",
+    "Documents of configuration deleted because their application or version is gone.",
+)
 ROLLUPS_DELETED = Counter(
     "grove_data_collection_rollups_deleted_total", "Computed hours deleted before the samples they are of."
 )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -234,12 +235,14 @@ async def test_configurations_are_kept_by_instance_application_and_version(kept:
         ("dcx", "figs", None),
     ]
     for number, (instance, application, version) in enumerate(places):
-        await kept.configurations.put(
-            {"old": number}, instance=instance, application=application, version=version
-        )
-        await kept.configurations.put(
-            {"number": number}, instance=instance, application=application, version=version
-        )
+        for document in ({"old": number}, {"number": number}):
+            await kept.configurations.put(
+                document,
+                instance=instance,
+                application=application,
+                version=version,
+                incarnation=f"life {number}",
+            )
 
     assert await kept.configurations.find(instance="epts", application="olives", version=None) == {
         "number": 0
@@ -251,8 +254,40 @@ async def test_configurations_are_kept_by_instance_application_and_version(kept:
         ("dcx", None): {"number": 2},
     }
     assert await kept.configurations.of_instance("dcx") == {"olives": {"number": 2}, "figs": {"number": 3}}
+    assert await kept.configurations.incarnations("olives") == {
+        ("epts", None): "life 0",
+        ("epts", "olives-v1"): "life 1",
+        ("dcx", None): "life 2",
+    }
+    assert await kept.configurations.incarnations("oaks") == {}
 
-    await kept.configurations.remove(application="olives", version="olives-v1")
-    assert len(await kept.configurations.of_application("olives")) == 2
-    await kept.configurations.remove(application="olives", version=None)
-    assert await kept.configurations.of_application("olives") == {}
+
+async def test_applications_with_configurations_are_named_once_and_in_order(kept: Kept) -> None:
+    for application in ("olives", "figs", "oaks", "elms"):
+        for instance in ("epts", "dcx"):
+            await kept.configurations.put(
+                {}, instance=instance, application=application, version=None, incarnation="a"
+            )
+
+    found: list[str] = []
+    while page := await kept.configurations.applications(after=found[-1] if found else ""):
+        found += page
+
+    assert found == ["elms", "figs", "oaks", "olives"]
+
+
+async def test_a_configuration_put_for_another_life_is_not_removed(kept: Kept) -> None:
+    for version in (None, "olives-v1"):
+        await kept.configurations.put(
+            {}, instance="epts", application="olives", version=version, incarnation="first"
+        )
+    place: dict[str, Any] = {"instance": "epts", "application": "olives", "version": None}
+    await kept.configurations.put({"new": 1}, **place, incarnation="second")
+
+    removed = [
+        await kept.configurations.remove(**place, incarnation=life)
+        for life in ("first", "", "second", "second")
+    ]
+
+    assert removed == [False, False, True, False]
+    assert await kept.configurations.of_application("olives") == {("epts", "olives-v1"): {}}

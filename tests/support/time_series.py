@@ -86,11 +86,19 @@ class InMemoryConfigurationRepository:
 
     def __init__(self) -> None:
         self.documents: dict[tuple[str, str, str | None], Configuration] = {}
+        self.put_for: dict[tuple[str, str, str | None], str] = {}
 
     async def put(
-        self, configuration: Configuration, *, instance: str, application: str, version: str | None
+        self,
+        configuration: Configuration,
+        *,
+        instance: str,
+        application: str,
+        version: str | None,
+        incarnation: str,
     ) -> None:
         self.documents[instance, application, version] = configuration
+        self.put_for[instance, application, version] = incarnation
 
     async def find(self, *, instance: str, application: str, version: str | None) -> Configuration | None:
         return self.documents.get((instance, application, version))
@@ -101,12 +109,18 @@ class InMemoryConfigurationRepository:
     async def of_instance(self, instance: str) -> Mapping[str, Configuration]:
         return {a: each for (i, a, v), each in self.documents.items() if i == instance and v is None}
 
-    async def remove(self, *, application: str, version: str | None) -> None:
-        self.documents = {
-            place: each
-            for place, each in self.documents.items()
-            if place[1] != application or (version is not None and place[2] != version)
-        }
+    async def applications(self, *, after: str) -> list[str]:
+        return sorted({a for _, a, _ in self.documents if a > after})[:2]
+
+    async def incarnations(self, application: str) -> Mapping[tuple[str, str | None], str]:
+        return {(i, v): self.put_for.get((i, a, v), "") for i, a, v in self.documents if a == application}
+
+    async def remove(self, *, instance: str, application: str, version: str | None, incarnation: str) -> bool:
+        place = (instance, application, version)
+        if place not in self.documents or self.put_for.get(place, "") != incarnation:
+            return False
+        del self.documents[place]
+        return True
 
     async def of(self, app_version: str) -> TimeSeriesConfiguration:
         return await effective(app_version, application_of(app_version) or "", self)
@@ -232,15 +246,22 @@ class InMemoryRollupRepository:
 
 
 class KnownApplications:
-    """Applications, with one version each, and endpoints."""
+    """Applications, with one version each, and endpoints; the register may be away."""
 
     def __init__(self, *names: str, endpoints: Mapping[str, str] | None = None) -> None:
-        self.names = names
+        self.names = set(names)
         self.endpoints = endpoints or {}
+        self.life = "1"
+        self.away = False
 
     async def check(self, application: str, version: str | None) -> None:
         if application not in self.names or version not in {None, f"{application}-v1"}:
             raise NotFoundError
+
+    async def incarnations(self, application: str) -> Mapping[str | None, str]:
+        if self.away:
+            raise UnavailableError
+        return {None: self.life, f"{application}-v1": self.life} if application in self.names else {}
 
     async def application_of_endpoint(self, endpoint_id: str) -> str:
         if endpoint_id not in self.endpoints:

@@ -37,9 +37,23 @@ class ConfigurationRepository(Protocol):
     """Documents of configuration."""
 
     async def put(
-        self, configuration: Configuration, *, instance: str, application: str, version: str | None
+        self,
+        configuration: Configuration,
+        *,
+        instance: str,
+        application: str,
+        version: str | None,
+        incarnation: str,
     ) -> None:
-        """Store a document in place of what was there."""
+        """Store a document in place of what was there.
+
+        Args:
+            configuration: The document.
+            instance: Of which service instance.
+            application: For which application.
+            version: For which version of it; None = the application itself.
+            incarnation: Which life of the application or version it is put for.
+        """
         ...
 
     async def find(self, *, instance: str, application: str, version: str | None) -> Configuration | None:
@@ -54,8 +68,19 @@ class ConfigurationRepository(Protocol):
         """Documents of an instance, by application; those of versions are left out."""
         ...
 
-    async def remove(self, *, application: str, version: str | None) -> None:
-        """Drop all documents of a version, or of an application and its versions."""
+    async def applications(self, *, after: str) -> list[str]:
+        """Name some applications that have documents, those behind ``after``, in order; none = no more."""
+        ...
+
+    async def incarnations(self, application: str) -> Mapping[tuple[str, str | None], str]:
+        """For which lives the documents of an application were put, by instance and version.
+
+        Empty where an older release put one, which did not say.
+        """
+        ...
+
+    async def remove(self, *, instance: str, application: str, version: str | None, incarnation: str) -> bool:
+        """Drop a document if it was put for this life; whether it was."""
         ...
 
 
@@ -67,6 +92,14 @@ class Applications(Protocol):
 
         Raises:
             NotFoundError: They do not.
+        """
+        ...
+
+    async def incarnations(self, application: str) -> Mapping[str | None, str]:
+        """Name the lives of an application (under None) and its versions, asked for anew; none = it is gone.
+
+        Raises:
+            UnavailableError: Nobody knows now.
         """
         ...
 
