@@ -27,6 +27,10 @@ CONFIGURATIONS_DELETED = Counter(
     "grove_data_collection_configurations_deleted_total",
     "Documents of configuration deleted because their application or version is gone.",
 )
+NOT_ROLLED_UP = Counter(
+    "grove_data_collection_windows_unrolled_total",
+    "Parts of answers read from samples because too many hours of the endpoint wait to be rolled up.",
+)
 ROLLUPS_DELETED = Counter(
     "grove_data_collection_rollups_deleted_total", "Computed hours deleted before the samples they are of."
 )

@@ -208,9 +208,10 @@ class InMemoryRollupRepository:
             if stamp != mark.stamp and (each[:2] != mark[:2] or each.due_ms > now_ms)
         }
 
-    async def marked(self, endpoint_id: str, from_ms: int, to_ms: int) -> set[int]:
+    async def marked(self, endpoint_id: str, from_ms: int, to_ms: int, *, limit: int) -> set[int] | None:
         found = [each.hour_ms for each in self.marks.values() if each.endpoint_id == endpoint_id]
-        return {hour for hour in found if from_ms <= hour < to_ms}
+        found = [hour for hour in found if from_ms <= hour < to_ms]
+        return None if len(found) > limit else set(found)
 
     async def put(self, rollup: Rollup) -> None:
         self.rollups[rollup.endpoint_id, rollup.hour_ms] = rollup

@@ -175,8 +175,8 @@ class RollupRepository(Protocol):
         """Remove this mark, and those of its hour that were due then; ``now_ms`` as when it was claimed."""
         ...
 
-    async def marked(self, endpoint_id: str, from_ms: int, to_ms: int) -> set[int]:
-        """Starts of marked hours in ``from_ms <= start < to_ms``."""
+    async def marked(self, endpoint_id: str, from_ms: int, to_ms: int, *, limit: int) -> set[int] | None:
+        """Starts of marked hours in ``from_ms <= start < to_ms``; None = there are more marks than that."""
         ...
 
     async def put(self, rollup: Rollup) -> None:

@@ -23,7 +23,7 @@ from libs.contracts.instants import unix_ms
 from services.data_collection.domain.configuration import TimeSeriesConfiguration
 from services.data_collection.domain.durations import HOUR_MS, start_of
 from services.data_collection.domain.extraction import points_of
-from services.data_collection.domain.lasts import Last, Lasts, advanced
+from services.data_collection.domain.lasts import MAX_SERIES, Last, Lasts, advanced
 from services.data_collection.domain.rollups import QUIET_MS, Hour, Mark, Rollup, due_at
 from services.data_collection.domain.samples import Derivable
 from services.data_collection.ports.collecting import Retentions, SampleRepository
@@ -34,6 +34,7 @@ from services.data_collection.ports.querying import (
     RollupRepository,
     SeriesRepository,
 )
+from services.data_collection.usecases.naming import Names
 
 TRUSTED_MS: Final = QUIET_MS // 2 - 30_000
 """How long its mark still stands for what is stored in an hour that is over; clocks may differ by 30 s."""
@@ -51,6 +52,9 @@ _COMPUTE_S: Final = 20.0
 _LEASE_MS: Final = 60_000
 
 _DROPPED = Counter("grove_data_collection_lasts_dropped", "Last points that wait for the hour's computation.")
+_UNKEPT = Counter(
+    "grove_data_collection_lasts_unkept", "Last points of more series than an endpoint has any kept for."
+)
 _COMPUTED = Counter("grove_data_collection_hours_computed", "Hours of endpoints rolled up.")
 _WAITING = Gauge(
     "grove_data_collection_lasts_waiting", "Endpoints whose last points are about to be written."
@@ -99,8 +103,7 @@ class Derivation:
         self._marking = asyncio.Lock()
         self._waiting: dict[str, tuple[str, dict[str, Last]]] = {}
         self._known: dict[str, Lasts] = {}
-        self._seen: dict[tuple[str, str, str], None] = {}
-        self._unseen: dict[str, dict[str, set[str]]] = {}
+        self._names = Names(parts.series)
         self._wake = asyncio.Event()
 
     def note(self, samples: Sequence[Derivable]) -> None:
@@ -117,14 +120,17 @@ class Derivation:
     async def mark(self, places: Iterable[tuple[str, int]]) -> None:
         """Return when the hours of these endpoints and instants are marked in the store.
 
+        Nothing is remembered of those that could not be: nothing is stored in them either.
+
         Raises:
             UnavailableError: The store is away.
         """
-        now_ms = unix_ms(self._parts.clock.now())
-        for key in {(endpoint_id, start_of(time_ms, HOUR_MS)) for endpoint_id, time_ms in places}:
-            if self._trusted.get(key, 0) <= now_ms:
-                self._unmarked[key] = None
-        await self.marked()
+        keys = {(endpoint_id, start_of(time_ms, HOUR_MS)) for endpoint_id, time_ms in places}
+        async with self._marking:  # what another just marked is trusted
+            now_ms = unix_ms(self._parts.clock.now())
+            missing = [key for key in keys if self._trusted.get(key, 0) <= now_ms]
+            for start in range(0, len(missing), _LASTS_AT_ONCE):
+                await self._mark(missing[start : start + _LASTS_AT_ONCE])
 
     async def forget(self, endpoint_id: str) -> None:
         """Drop all that was computed for an endpoint whose samples are gone.
@@ -180,7 +186,7 @@ class Derivation:
             UnavailableError: The store is away; what was not written waits on.
         """
         await self.marked()
-        await self._write_names()
+        await self._names.write()
         while self._waiting:
             _WAITING.set(len(self._waiting))
             await self._write_lasts(list(self._waiting)[:_LASTS_AT_ONCE])
@@ -212,14 +218,15 @@ class Derivation:
             application = application_of(sample.app_version) or ""
             waiting = self._waiting[sample.endpoint_id] = (application, {})
         application, points = waiting
+        self._names.note(application, sample.points)
+        kept = self._known.get(sample.endpoint_id)
         time_ms, sample_id = int(sample.time_ms), sample.id.hex()
         for series, values in sample.points.items():
             known = points.get(series)
-            if known is None or (time_ms, sample_id) > (known.time_ms, known.sample):
+            if known is None and len(points) >= MAX_SERIES and (kept is None or series not in kept.points):
+                _UNKEPT.inc()
+            elif known is None or (time_ms, sample_id) > (known.time_ms, known.sample):
                 points[series] = Last(time_ms, sample_id, values)
-            for name in values:
-                if (application, series, name) not in self._seen:
-                    self._unseen.setdefault(application, {}).setdefault(series, set()).add(name)
 
     async def _mark(self, keys: Sequence[Key]) -> None:
         now_ms = unix_ms(self._parts.clock.now())
@@ -230,15 +237,6 @@ class Derivation:
             self._unmarked.pop(key, None)
             _remember(self._trusted, key, due_at(key[1], now_ms=now_ms) - QUIET_MS + TRUSTED_MS)
 
-    async def _write_names(self) -> None:
-        for application in list(self._unseen):
-            series = {name: sorted(values) for name, values in self._unseen[application].items()}
-            await self._parts.series.add(application, series)
-            del self._unseen[application]
-            for name, values in series.items():
-                for value in values:
-                    _remember(self._seen, (application, name, value), None)
-
     async def _write_lasts(self, endpoint_ids: Sequence[str]) -> None:
         taken = {each: self._waiting.pop(each) for each in endpoint_ids}
         try:
@@ -248,6 +246,7 @@ class Derivation:
             for endpoint_id, (application, points) in taken.items():
                 known = self._known.get(endpoint_id) or Lasts(endpoint_id, application)
                 after = advanced(known, points)
+                _UNKEPT.inc(len(points.keys() - (after or known).points.keys()))
                 if after is not None:
                     changed.append(after)
             lost = set(await self._parts.lasts.advance(changed)) if changed else set()

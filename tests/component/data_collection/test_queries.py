@@ -33,6 +33,7 @@ from services.data_collection.app import assemble, derive, query_handlers
 from services.data_collection.bus_api import collect_batches
 from services.data_collection.bus_api.queries import serve_queries
 from services.data_collection.settings import Settings
+from services.data_collection.usecases.naming import MAX_NAMES
 from services.data_collection.usecases.rollups import Derivation
 from tests.component.data_collection.conftest import RECEIVED_MS, VERSION, Transport
 from tests.component.data_collection.test_collecting import hear, until
@@ -168,6 +169,28 @@ async def test_the_last_point_and_the_series_are_known_soon_after(
 
     assert (await last())["tree"]["auto~n"][0].values == {"value": 1}
     assert [each.name for each in listed.body[APPLICATION]] == ["auto~n"]
+
+
+async def test_names_made_up_by_a_device_are_bounded_and_their_points_are_read(
+    operator: Operator, transport: Transport
+) -> None:
+    await transport.send({f"n{number}": number for number in range(MAX_NAMES)})
+    await operator.sees(1, "auto~n7")
+
+    async def listed() -> set[str]:
+        reply = await operator.ask(contract.LIST_TIME_SERIES, application_names=(APPLICATION,))
+        return {each.name for each in reply.body[APPLICATION]}
+
+    async def full() -> bool:
+        return len(await listed()) == MAX_NAMES
+
+    await eventually(full, what="names are written")
+    await transport.send({"late": 1}, endpoint_id="oak")
+    await operator.sees(1, "auto~late")
+    await operator.derivation.flush()
+
+    assert await full()
+    assert "auto~late" not in await listed()
 
 
 async def test_a_configuration_counts_at_once(operator: Operator, transport: Transport) -> None:
