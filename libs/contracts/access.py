@@ -144,7 +144,11 @@ _ROLES: dict[str, _Role] = {
         hears=(_CONFIGURATION,),
         streams=("INGEST", "REJECTED"),
         follows=("EVENTS",),
-        consumes=(("INGEST", "collect"), ("EVENTS", "data-collection-lifecycle")),
+        consumes=(
+            ("INGEST", "collect"),
+            ("EVENTS", "data-collection-lifecycle"),
+            ("EVENTS", "data-collection-applications"),
+        ),
         says=(_REJECTED, _REPLIES),
         inspects=("INGEST",),
     ),

@@ -1,7 +1,8 @@
 """What is told of telemetry: samples (Kaa 13/DSTP), points of time series (14/TSTP), and what was refused.
 
 Data events are core NATS only, at least once while somebody listens (protocol/bus.md): whoever needs what it
-missed queries it. ``batchId`` and ``position`` are the same when something is told again.
+missed queries it. ``batchId`` and ``position`` are the same when something is told again; points that an
+operator wrote have none, and are told again when the request that wrote them is repeated.
 """
 
 from typing import Final
@@ -57,7 +58,7 @@ class TimeSeriesEvent(Event, frozen=True, kw_only=True):
         time_series_name: Which series.
         data_points: In the order in which they came.
         batch_id: The batch that brought them; empty where an operator wrote them.
-        position: Of the first of them in that batch.
+        position: Of the first of them in that batch; 0 where an operator wrote them.
     """
 
     app_version_name: str

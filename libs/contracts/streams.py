@@ -9,7 +9,7 @@ from typing import Literal
 
 from libs.contracts.connectivity import CONNECTED, DISCONNECTED
 from libs.contracts.ingest import ingest_subject
-from libs.contracts.lifecycle import UNREGISTERED
+from libs.contracts.lifecycle import CONFIGURATION_DELETED, CONFIGURATION_UPSERTED, UNREGISTERED
 from libs.contracts.subjects import DEFAULT_ROOT, Subjects
 
 _GIB = 1024**3
@@ -164,6 +164,18 @@ def removals_consumer(subjects: Subjects) -> ConsumerSpec:
         max_ack_pending=256,
         revision=1,
         description="data-collection deletes the samples of endpoints that are gone.",
+    )
+
+
+def applications_consumer(subjects: Subjects) -> ConsumerSpec:
+    """Which applications and versions may be gone, for data-collection."""
+    return ConsumerSpec(
+        stream=stream_name(subjects, "EVENTS"),
+        name="data-collection-applications",
+        subjects=(CONFIGURATION_UPSERTED.subject(subjects), CONFIGURATION_DELETED.subject(subjects)),
+        max_ack_pending=256,
+        revision=1,
+        description="data-collection drops what was configured for applications that are gone.",
     )
 
 

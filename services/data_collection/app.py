@@ -8,12 +8,14 @@ from libs.contracts.streams import collect_consumer, ingest_stream, rejected_str
 from libs.process import Process, SystemClock
 from libs.store import Store, open_store
 from services.data_collection.bus_api import (
+    ApplicationHandlers,
     BusDataEvents,
     BusReplies,
     IngestHandlers,
     StreamIngest,
     StreamRejections,
     collect_batches,
+    follow_applications,
     follow_removals,
 )
 from services.data_collection.bus_api.queries import (
@@ -34,6 +36,7 @@ from services.data_collection.settings import Settings
 from services.data_collection.usecases.collecting import Collecting
 from services.data_collection.usecases.configuring import ConfigurationParts
 from services.data_collection.usecases.expiring import Expiring, keep_expiring
+from services.data_collection.usecases.forgetting import keep_forgetting
 from services.data_collection.usecases.marking import MarkedSamples
 from services.data_collection.usecases.orphans import OrphanWatch
 from services.data_collection.usecases.querying import QueryParts
@@ -87,10 +90,16 @@ async def build(process: Process) -> None:
     process.supervise("deriving", derivation.run())
     process.supervise("rolling up", derivation.compute())
     process.on_stop("deriving", derivation.flush)
-    await serve_queries(bus, await query_handlers(store, bus, configurations, derivation, samples))
+    queries = await query_handlers(
+        store, bus, settings=settings, configurations=configurations, derivation=derivation, samples=samples
+    )
+    await serve_queries(bus, queries)
     for number in range(settings.loops):
         process.supervise(f"collecting {number}", collect_batches(bus, handlers, batches=settings.batches))
     process.supervise("removals", follow_removals(bus, handlers))
+    forgetting = configuration_parts(store, bus, BusApplications(bus))
+    process.supervise("applications", follow_applications(bus, ApplicationHandlers(forgetting)))
+    process.supervise("forgetting", keep_forgetting(forgetting, every_s=settings.retention_every_s))
     process.on_stop("collecting", bus.stop_consuming)
     process.on_stop("bus requests", bus.stop_serving)
 
@@ -137,6 +146,7 @@ async def derive(store: Store, bus: Bus) -> tuple[CachedConfigurations, Derivati
         lasts=lasts,
         series=series,
         configurations=configurations,
+        retentions=configurations,
         clock=SystemClock(),
         new_stamp=_draw,
     )
@@ -147,12 +157,14 @@ async def derive(store: Store, bus: Bus) -> tuple[CachedConfigurations, Derivati
 async def query_handlers(
     store: Store,
     bus: Bus,
+    *,
+    settings: Settings,
     configurations: CachedConfigurations,
     derivation: Derivation,
     samples: SampleRepository,
 ) -> SeriesHandlers:
     """Put together what answers operators."""
-    documents, applications = MongoConfigurationRepository(store), BusApplications(bus)
+    applications = BusApplications(bus)
     await applications.follow(bus)
     queries = QueryParts(
         samples=samples,
@@ -160,20 +172,30 @@ async def query_handlers(
         lasts=MongoLastRepository(store),
         series=MongoSeriesRepository(store),
         configurations=configurations,
-        documents=documents,
+        documents=MongoConfigurationRepository(store),
         applications=applications,
     )
     writing = WritingParts(
         samples=samples,
         derived=derivation,
+        events=BusDataEvents(bus),
         configurations=configurations,
         applications=applications,
         clock=SystemClock(),
+        point_events=settings.point_events,
     )
-    changing = ConfigurationParts(
-        documents=documents, applications=applications, announcements=BusAnnouncements(bus, new_id=_draw)
+    return SeriesHandlers(
+        queries=queries, writing_parts=writing, configuration=configuration_parts(store, bus, applications)
     )
-    return SeriesHandlers(queries=queries, writing_parts=writing, configuration=changing)
+
+
+def configuration_parts(store: Store, bus: Bus, applications: BusApplications) -> ConfigurationParts:
+    """Put together what changes documents of configuration."""
+    return ConfigurationParts(
+        documents=MongoConfigurationRepository(store),
+        applications=applications,
+        announcements=BusAnnouncements(bus, new_id=_draw),
+    )
 
 
 def _draw() -> str:
@@ -183,6 +205,7 @@ def _draw() -> str:
 def _expiring(store: Store, parts: Collecting, retentions: Retentions, watch: OrphanWatch) -> Expiring:
     return Expiring(
         samples=parts.samples,
+        rollups=MongoRollupRepository(store),
         retentions=retentions,
         removals=MongoRemovalRepository(store),
         clock=SystemClock(),

@@ -23,4 +23,15 @@ BACKLOG = Gauge("grove_data_collection_backlog", "Batches that are not stored.")
 ORPHANS = Counter(
     "grove_data_collection_orphans_total", "Batches found below the acknowledgement floor and stored."
 )
+CONFIGURATIONS_DELETED = Counter(
+    "grove_data_collection_configurations_deleted_total",
+    "Documents of configuration deleted because their application or version is gone.",
+)
+NOT_ROLLED_UP = Counter(
+    "grove_data_collection_windows_unrolled_total",
+    "Parts of answers read from samples because too many hours of the endpoint wait to be rolled up.",
+)
+ROLLUPS_DELETED = Counter(
+    "grove_data_collection_rollups_deleted_total", "Computed hours deleted before the samples they are of."
+)
 DELETED = Counter("grove_data_collection_deleted_total", "Samples deleted, by why.", ["reason"])

@@ -44,5 +44,6 @@ class Settings:
         unit="s",
         minimum=1,
         maximum=86_400,
-        doc="How often what is older than its application keeps it is deleted: it keeps days, so hourly.",
+        doc="How often what is older than its application keeps it is deleted: it keeps days, so hourly; "
+        "and what was configured for applications that are gone, should no event have told of it.",
     )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -108,9 +109,13 @@ async def test_a_settled_mark_takes_those_of_its_hour_along_that_were_due(kept: 
 async def test_many_marks_at_once_are_all_there(kept: Kept) -> None:
     await kept.rollups.mark([mark(number, stamp=f"s{number}") for number in range(150)])
 
-    assert await kept.rollups.marked("tree", 3 * HOUR_MS, 5 * HOUR_MS) == {3 * HOUR_MS, 4 * HOUR_MS}
-    assert len(await kept.rollups.marked("tree", 0, 2**53)) == 150
-    assert await kept.rollups.marked("other", 0, 2**53) == set()
+    assert await kept.rollups.marked("tree", 3 * HOUR_MS, 5 * HOUR_MS, limit=150) == {
+        3 * HOUR_MS,
+        4 * HOUR_MS,
+    }
+    assert len(await kept.rollups.marked("tree", 0, 2**53, limit=150) or ()) == 150
+    assert await kept.rollups.marked("other", 0, 2**53, limit=150) == set()
+    assert await kept.rollups.marked("tree", 0, 2**53, limit=149) is None
 
 
 @pytest.mark.parametrize("minutes", [True, False], ids=["minutes", "whole"])
@@ -165,7 +170,25 @@ async def test_what_was_computed_can_be_dropped(kept: Kept) -> None:
 
     assert gone == 2
     assert await kept.rollups.forget("tree", limit=100) == 0
-    assert await kept.rollups.marked("tree", 0, 2**53) == set()
+    assert await kept.rollups.marked("tree", 0, 2**53, limit=150) == set()
+
+
+async def test_the_oldest_hours_go_first_and_those_of_others_stay(kept: Kept) -> None:
+    for number in (5, 1, 4, 2, 3):
+        await kept.rollups.put(rollup(number))
+    await kept.rollups.put(rollup(1, endpoint="other"))
+    await kept.rollups.mark([mark(1)])
+
+    async def left(endpoint: str = "tree") -> list[int]:
+        found = await kept.rollups.hours(endpoint, 0, 2**53, minutes=False, limit=9, newest_first=False)
+        return [each.hour_ms // HOUR_MS for each in found]
+
+    assert await kept.rollups.drop_older("tree", 4 * HOUR_MS + 1, limit=2) == 2
+    assert await left() == [3, 4, 5]
+    assert await kept.rollups.drop_older("tree", 4 * HOUR_MS + 1, limit=3) == 2
+    assert await kept.rollups.drop_older("tree", 5 * HOUR_MS, limit=3) == 0
+    assert (await left(), await left("other")) == ([5], [1])
+    assert await kept.rollups.marked("tree", 0, 2**53, limit=150) == {HOUR_MS}
 
 
 async def test_of_two_who_advance_the_same_last_points_one_is_told_to_try_again(kept: Kept) -> None:
@@ -216,12 +239,14 @@ async def test_configurations_are_kept_by_instance_application_and_version(kept:
         ("dcx", "figs", None),
     ]
     for number, (instance, application, version) in enumerate(places):
-        await kept.configurations.put(
-            {"old": number}, instance=instance, application=application, version=version
-        )
-        await kept.configurations.put(
-            {"number": number}, instance=instance, application=application, version=version
-        )
+        for document in ({"old": number}, {"number": number}):
+            await kept.configurations.put(
+                document,
+                instance=instance,
+                application=application,
+                version=version,
+                incarnation=f"life {number}",
+            )
 
     assert await kept.configurations.find(instance="epts", application="olives", version=None) == {
         "number": 0
@@ -233,8 +258,40 @@ async def test_configurations_are_kept_by_instance_application_and_version(kept:
         ("dcx", None): {"number": 2},
     }
     assert await kept.configurations.of_instance("dcx") == {"olives": {"number": 2}, "figs": {"number": 3}}
+    assert await kept.configurations.incarnations("olives") == {
+        ("epts", None): "life 0",
+        ("epts", "olives-v1"): "life 1",
+        ("dcx", None): "life 2",
+    }
+    assert await kept.configurations.incarnations("oaks") == {}
 
-    await kept.configurations.remove(application="olives", version="olives-v1")
-    assert len(await kept.configurations.of_application("olives")) == 2
-    await kept.configurations.remove(application="olives", version=None)
-    assert await kept.configurations.of_application("olives") == {}
+
+async def test_applications_with_configurations_are_named_once_and_in_order(kept: Kept) -> None:
+    for application in ("olives", "figs", "oaks", "elms"):
+        for instance in ("epts", "dcx"):
+            await kept.configurations.put(
+                {}, instance=instance, application=application, version=None, incarnation="a"
+            )
+
+    found: list[str] = []
+    while page := await kept.configurations.applications(after=found[-1] if found else ""):
+        found += page
+
+    assert found == ["elms", "figs", "oaks", "olives"]
+
+
+async def test_a_configuration_put_for_another_life_is_not_removed(kept: Kept) -> None:
+    for version in (None, "olives-v1"):
+        await kept.configurations.put(
+            {}, instance="epts", application="olives", version=version, incarnation="first"
+        )
+    place: dict[str, Any] = {"instance": "epts", "application": "olives", "version": None}
+    await kept.configurations.put({"new": 1}, **place, incarnation="second")
+
+    removed = [
+        await kept.configurations.remove(**place, incarnation=life)
+        for life in ("first", "", "second", "second")
+    ]
+
+    assert removed == [False, False, True, False]
+    assert await kept.configurations.of_application("olives") == {("epts", "olives-v1"): {}}

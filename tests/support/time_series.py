@@ -9,18 +9,13 @@ import msgspec
 
 from libs.contracts.errors import NotFoundError, UnavailableError
 from libs.contracts.ids import application_of
-from services.data_collection.domain.configuration import (
-    DCX,
-    Configuration,
-    TimeSeriesConfiguration,
-    configuration_of,
-)
+from services.data_collection.domain.configuration import Configuration, TimeSeriesConfiguration
 from services.data_collection.domain.extraction import points_of
 from services.data_collection.domain.lasts import Lasts
 from services.data_collection.domain.rollups import Mark, Rollup
 from services.data_collection.domain.samples import Derivable, Place, Sample
 from services.data_collection.domain.storing import Inserted
-from services.data_collection.usecases.configuring import effective
+from services.data_collection.usecases.configuring import effective, retentions_of
 from services.data_collection.usecases.querying import QueryParts
 from services.data_collection.usecases.rollups import Derivation, DerivationParts
 from tests.support.rest import Json
@@ -77,7 +72,10 @@ class InMemorySamples:
             yield each
 
     async def delete_older(self, endpoint_id: str, before_ms: int, *, limit: int) -> int:
-        raise NotImplementedError
+        found = [each async for each in self.between([endpoint_id], 0, before_ms, limit=limit)]
+        for each in found:
+            del self.by_id[each.id]
+        return len(found)
 
     async def delete_received(self, endpoint_id: str, until_ms: int, *, limit: int) -> int:
         raise NotImplementedError
@@ -88,11 +86,19 @@ class InMemoryConfigurationRepository:
 
     def __init__(self) -> None:
         self.documents: dict[tuple[str, str, str | None], Configuration] = {}
+        self.put_for: dict[tuple[str, str, str | None], str] = {}
 
     async def put(
-        self, configuration: Configuration, *, instance: str, application: str, version: str | None
+        self,
+        configuration: Configuration,
+        *,
+        instance: str,
+        application: str,
+        version: str | None,
+        incarnation: str,
     ) -> None:
         self.documents[instance, application, version] = configuration
+        self.put_for[instance, application, version] = incarnation
 
     async def find(self, *, instance: str, application: str, version: str | None) -> Configuration | None:
         return self.documents.get((instance, application, version))
@@ -103,21 +109,24 @@ class InMemoryConfigurationRepository:
     async def of_instance(self, instance: str) -> Mapping[str, Configuration]:
         return {a: each for (i, a, v), each in self.documents.items() if i == instance and v is None}
 
-    async def remove(self, *, application: str, version: str | None) -> None:
-        self.documents = {
-            place: each
-            for place, each in self.documents.items()
-            if place[1] != application or (version is not None and place[2] != version)
-        }
+    async def applications(self, *, after: str) -> list[str]:
+        return sorted({a for _, a, _ in self.documents if a > after})[:2]
+
+    async def incarnations(self, application: str) -> Mapping[tuple[str, str | None], str]:
+        return {(i, v): self.put_for.get((i, a, v), "") for i, a, v in self.documents if a == application}
+
+    async def remove(self, *, instance: str, application: str, version: str | None, incarnation: str) -> bool:
+        place = (instance, application, version)
+        if place not in self.documents or self.put_for.get(place, "") != incarnation:
+            return False
+        del self.documents[place]
+        return True
 
     async def of(self, app_version: str) -> TimeSeriesConfiguration:
         return await effective(app_version, application_of(app_version) or "", self)
 
     async def retentions(self) -> Mapping[str, int]:
-        found = {
-            a: configuration_of(None, each).retention_ms for a, each in (await self.of_instance(DCX)).items()
-        }
-        return {a: each for a, each in found.items() if each is not None}
+        return await retentions_of(self)
 
 
 class InMemoryLastRepository:
@@ -199,15 +208,24 @@ class InMemoryRollupRepository:
             if stamp != mark.stamp and (each[:2] != mark[:2] or each.due_ms > now_ms)
         }
 
-    async def marked(self, endpoint_id: str, from_ms: int, to_ms: int) -> set[int]:
+    async def marked(self, endpoint_id: str, from_ms: int, to_ms: int, *, limit: int) -> set[int] | None:
         found = [each.hour_ms for each in self.marks.values() if each.endpoint_id == endpoint_id]
-        return {hour for hour in found if from_ms <= hour < to_ms}
+        found = [hour for hour in found if from_ms <= hour < to_ms]
+        return None if len(found) > limit else set(found)
 
     async def put(self, rollup: Rollup) -> None:
         self.rollups[rollup.endpoint_id, rollup.hour_ms] = rollup
 
     async def drop(self, endpoint_id: str, hour_ms: int) -> None:
         self.rollups.pop((endpoint_id, hour_ms), None)
+
+    async def drop_older(self, endpoint_id: str, before_ms: int, *, limit: int) -> int:
+        if self.away:
+            raise UnavailableError
+        older = sorted(key for key in self.rollups if key[0] == endpoint_id and key[1] < before_ms)[:limit]
+        for key in older:
+            del self.rollups[key]
+        return len(older)
 
     async def hours(
         self, endpoint_id: str, from_ms: int, to_ms: int, *, minutes: bool, limit: int, newest_first: bool
@@ -229,15 +247,22 @@ class InMemoryRollupRepository:
 
 
 class KnownApplications:
-    """Applications, with one version each, and endpoints."""
+    """Applications, with one version each, and endpoints; the register may be away."""
 
     def __init__(self, *names: str, endpoints: Mapping[str, str] | None = None) -> None:
-        self.names = names
+        self.names = set(names)
         self.endpoints = endpoints or {}
+        self.life = "1"
+        self.away = False
 
     async def check(self, application: str, version: str | None) -> None:
         if application not in self.names or version not in {None, f"{application}-v1"}:
             raise NotFoundError
+
+    async def incarnations(self, application: str) -> Mapping[str | None, str]:
+        if self.away:
+            raise UnavailableError
+        return {None: self.life, f"{application}-v1": self.life} if application in self.names else {}
 
     async def application_of_endpoint(self, endpoint_id: str) -> str:
         if endpoint_id not in self.endpoints:
@@ -288,6 +313,7 @@ class Grove:
                 lasts=self.lasts,
                 series=self.series,
                 configurations=self.documents,
+                retentions=self.documents,
                 clock=self.clock,
                 new_stamp=lambda: str(next(self.stamps)),
             )

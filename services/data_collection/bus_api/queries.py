@@ -9,6 +9,7 @@ from libs.contracts import time_series as contract
 from libs.contracts.applications import (
     GET_APPLICATION,
     AppConfigReply,
+    Application,
     EmptyReply,
     GetAppConfig,
     GetApplication,
@@ -24,12 +25,7 @@ from libs.contracts.lifecycle import (
 )
 from libs.contracts.messages import EventT, Reply
 from libs.contracts.subjects import AnyEventType, AnyOperation, Subjects
-from services.data_collection.domain.configuration import (
-    DCX,
-    DEFAULT,
-    TimeSeriesConfiguration,
-    configuration_of,
-)
+from services.data_collection.domain.configuration import DEFAULT, TimeSeriesConfiguration
 from services.data_collection.ports.querying import ConfigurationRepository
 from services.data_collection.usecases import configuring, querying, writing
 
@@ -125,9 +121,7 @@ class CachedConfigurations:
 
     async def retentions(self) -> dict[str, int]:
         """How long applications keep samples, of those that do not for ever."""
-        found = await self._documents.of_instance(DCX)
-        kept = {application: configuration_of(None, each).retention_ms for application, each in found.items()}
-        return {application: each for application, each in kept.items() if each is not None}
+        return await configuring.retentions_of(self._documents)
 
     async def follow(self, bus: EventSource) -> None:
         """Hear what is changed."""
@@ -159,6 +153,14 @@ class BusApplications:
         if version is not None and version not in versions:
             raise NotFoundError(f"application {application[:64]!a} has no version {version[:64]!a}")
 
+    async def incarnations(self, application: str) -> dict[str | None, str]:
+        """When an application and its versions were created: never two of a name at the same millisecond."""
+        try:
+            found = await self._ask(application)
+        except NotFoundError:
+            return {}
+        return {None: found.created_date} | {each.name: each.created_date for each in found.versions}
+
     async def application_of_endpoint(self, endpoint_id: str) -> str:
         """To which application an endpoint belongs."""
         reply = await self._bus.request(
@@ -176,13 +178,16 @@ class BusApplications:
         )
 
     async def _load(self, application: str) -> frozenset[str]:
+        return frozenset(version.name for version in (await self._ask(application)).versions)
+
+    async def _ask(self, application: str) -> Application:
         reply = await self._bus.request(
             GET_APPLICATION.subject(self._bus.subjects),
             GetApplication(application_name=application),
             GET_APPLICATION.reply,
             timeout_s=_ASK_S,
         )
-        return frozenset(version.name for version in reply.body.versions)
+        return reply.body
 
 
 class BusAnnouncements:

@@ -18,6 +18,8 @@ QUIET_MS: Final = 300_000
 """How long an hour must have been unmarked before it is computed: twice what a mark is trusted."""
 AT_LATEST_MS: Final = 3_600_000
 """An hour that ends in the far future is computed so long after its last mark."""
+MAX_MARKED: Final = 10_000
+"""Marks of an endpoint that a question looks through; where there are more it is answered from samples."""
 MAX_COLUMNS: Final = 2_000
 """Values of one endpoint an hour is rolled up for; one with more is always served from samples."""
 

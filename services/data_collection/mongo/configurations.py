@@ -8,6 +8,7 @@ from libs.contracts.payload import encode_json
 from libs.store import Index, Store, store_errors
 from services.data_collection.domain.configuration import Configuration
 
+_PAGE: Final = 1000
 _INDEXES: Final = (Index(name="application", keys=[("application", 1)]),)
 
 
@@ -23,13 +24,20 @@ class MongoConfigurationRepository:
         await self._store.ensure(self._collection, _INDEXES)
 
     async def put(
-        self, configuration: Configuration, *, instance: str, application: str, version: str | None
+        self,
+        configuration: Configuration,
+        *,
+        instance: str,
+        application: str,
+        version: str | None,
+        incarnation: str,
     ) -> None:
         """Store a document in place of what was there."""
         fields = {
             "instance": instance,
             "application": application,
             "version": version,
+            "incarnation": incarnation,
             "document": encode_json(configuration).decode(),
         }
         key = {"_id": _key(instance, application, version)}
@@ -54,11 +62,29 @@ class MongoConfigurationRepository:
             documents = await self._collection.find({"instance": instance, "version": None}).to_list()
         return {each["application"]: _decoded(each["document"]) for each in documents}
 
-    async def remove(self, *, application: str, version: str | None) -> None:
-        """Drop all documents of a version, or of an application and its versions."""
-        query = {"application": application} | ({} if version is None else {"version": version})
+    async def applications(self, *, after: str) -> list[str]:
+        """Name some applications that have documents."""
+        behind = {"application": {"$gt": after}}
         with store_errors():
-            await self._collection.delete_many(query)
+            documents = await self._collection.find(
+                behind, {"application": 1}, sort=[("application", 1)], limit=_PAGE
+            ).to_list()
+        return list(dict.fromkeys(each["application"] for each in documents))
+
+    async def incarnations(self, application: str) -> Mapping[tuple[str, str | None], str]:
+        """For which lives the documents of an application were put."""
+        with store_errors():
+            documents = await self._collection.find(
+                {"application": application}, {"instance": 1, "version": 1, "incarnation": 1}
+            ).to_list()
+        return {(each["instance"], each["version"]): each.get("incarnation", "") for each in documents}
+
+    async def remove(self, *, instance: str, application: str, version: str | None, incarnation: str) -> bool:
+        """Drop a document if it was put for this life."""
+        said = {"incarnation": incarnation or {"$exists": False}}
+        with store_errors():
+            result = await self._collection.delete_one({"_id": _key(instance, application, version)} | said)
+        return result.deleted_count == 1
 
 
 def _key(instance: str, application: str, version: str | None) -> str:

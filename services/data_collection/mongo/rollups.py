@@ -20,7 +20,6 @@ _MARK_INDEXES: Final = (
     Index(name="endpoint-hour", keys=[("e", 1), ("h", 1)]),
     Index(name="due", keys=[("d", 1)]),
 )
-_MAX_MARKED: Final = 100_000
 
 _whole = msgspec.json.Decoder(dict[str, dict[str, list[Any]]])
 _minutes = msgspec.json.Decoder(dict[int, dict[str, dict[str, list[Any]]]])
@@ -75,12 +74,12 @@ class MongoRollupRepository:
             await self._marks.delete_many(others)
             await self._marks.delete_one({"_id": f"{_key(mark.endpoint_id, mark.hour_ms)}/{mark.stamp}"})
 
-    async def marked(self, endpoint_id: str, from_ms: int, to_ms: int) -> set[int]:
-        """Starts of marked hours."""
+    async def marked(self, endpoint_id: str, from_ms: int, to_ms: int, *, limit: int) -> set[int] | None:
+        """Starts of marked hours, if there are not too many."""
         query = {"e": endpoint_id, "h": {"$gte": from_ms, "$lt": to_ms}}
         with store_errors():
-            documents = await self._marks.find(query, {"h": 1}, limit=_MAX_MARKED).to_list()
-        return {int(each["h"]) for each in documents}
+            documents = await self._marks.find(query, {"h": 1}, limit=limit + 1).to_list()
+        return None if len(documents) > limit else {int(each["h"]) for each in documents}
 
     async def put(self, rollup: Rollup) -> None:
         """Store a computed hour in place of what was there."""
@@ -99,6 +98,17 @@ class MongoRollupRepository:
         """Remove a computed hour."""
         with store_errors():
             await self._rollups.delete_one({"_id": _key(endpoint_id, hour_ms)})
+
+    async def drop_older(self, endpoint_id: str, before_ms: int, *, limit: int) -> int:
+        """Remove the oldest computed hours."""
+        query = {"e": endpoint_id, "h": {"$gte": 0, "$lt": before_ms}}
+        with store_errors():
+            found = await self._rollups.find(query, {"h": 1}, sort=[("h", 1)], limit=limit).to_list()
+            if not found:
+                return 0
+            hours = {"$gte": found[0]["h"], "$lte": found[-1]["h"]}
+            result = await self._rollups.delete_many({"e": endpoint_id, "h": hours})
+        return result.deleted_count
 
     async def hours(
         self, endpoint_id: str, from_ms: int, to_ms: int, *, minutes: bool, limit: int, newest_first: bool

@@ -37,9 +37,23 @@ class ConfigurationRepository(Protocol):
     """Documents of configuration."""
 
     async def put(
-        self, configuration: Configuration, *, instance: str, application: str, version: str | None
+        self,
+        configuration: Configuration,
+        *,
+        instance: str,
+        application: str,
+        version: str | None,
+        incarnation: str,
     ) -> None:
-        """Store a document in place of what was there."""
+        """Store a document in place of what was there.
+
+        Args:
+            configuration: The document.
+            instance: Of which service instance.
+            application: For which application.
+            version: For which version of it; None = the application itself.
+            incarnation: Which life of the application or version it is put for.
+        """
         ...
 
     async def find(self, *, instance: str, application: str, version: str | None) -> Configuration | None:
@@ -54,8 +68,19 @@ class ConfigurationRepository(Protocol):
         """Documents of an instance, by application; those of versions are left out."""
         ...
 
-    async def remove(self, *, application: str, version: str | None) -> None:
-        """Drop all documents of a version, or of an application and its versions."""
+    async def applications(self, *, after: str) -> list[str]:
+        """Name some applications that have documents, those behind ``after``, in order; none = no more."""
+        ...
+
+    async def incarnations(self, application: str) -> Mapping[tuple[str, str | None], str]:
+        """For which lives the documents of an application were put, by instance and version.
+
+        Empty where an older release put one, which did not say.
+        """
+        ...
+
+    async def remove(self, *, instance: str, application: str, version: str | None, incarnation: str) -> bool:
+        """Drop a document if it was put for this life; whether it was."""
         ...
 
 
@@ -67,6 +92,14 @@ class Applications(Protocol):
 
         Raises:
             NotFoundError: They do not.
+        """
+        ...
+
+    async def incarnations(self, application: str) -> Mapping[str | None, str]:
+        """Name the lives of an application (under None) and its versions, asked for anew; none = it is gone.
+
+        Raises:
+            UnavailableError: Nobody knows now.
         """
         ...
 
@@ -142,8 +175,8 @@ class RollupRepository(Protocol):
         """Remove this mark, and those of its hour that were due then; ``now_ms`` as when it was claimed."""
         ...
 
-    async def marked(self, endpoint_id: str, from_ms: int, to_ms: int) -> set[int]:
-        """Starts of marked hours in ``from_ms <= start < to_ms``."""
+    async def marked(self, endpoint_id: str, from_ms: int, to_ms: int, *, limit: int) -> set[int] | None:
+        """Starts of marked hours in ``from_ms <= start < to_ms``; None = there are more marks than that."""
         ...
 
     async def put(self, rollup: Rollup) -> None:
@@ -158,6 +191,13 @@ class RollupRepository(Protocol):
         self, endpoint_id: str, from_ms: int, to_ms: int, *, minutes: bool, limit: int, newest_first: bool
     ) -> list[Rollup]:
         """Computed hours with ``from_ms <= start < to_ms``, in order; ``minutes`` only if asked for."""
+        ...
+
+    async def drop_older(self, endpoint_id: str, before_ms: int, *, limit: int) -> int:
+        """Remove the oldest computed hours that start before an instant; return how many went.
+
+        At most ``limit``; fewer = none is left. Marks stay.
+        """
         ...
 
     async def forget(self, endpoint_id: str, *, limit: int) -> int:

@@ -6,15 +6,13 @@ what is wrong with one device message is about that message.
 """
 
 import asyncio
-import itertools
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import structlog
 
-from libs.contracts.data_events import DataPoint, DataSamplesEvent, RejectedMessage, TimeSeriesEvent
+from libs.contracts.data_events import RejectedMessage
 from libs.contracts.errors import GroveError
 from libs.contracts.ingest import IngestBatch, IngestReplies
 from services.data_collection import metrics
@@ -30,13 +28,11 @@ from services.data_collection.ports import (
     Replies,
     SampleRepository,
 )
+from services.data_collection.usecases.telling import Told, point_events, sample_events
 
 _INSERTS_AT_ONCE: Final = 2
-_EVENT_BYTES: Final = 320 * 1024
-_POINT_BYTES: Final = 64
 
 _Place: TypeAlias = tuple[TakenApart, Taken]
-_Group: TypeAlias = tuple[str, str, str]
 
 _log = structlog.get_logger()
 
@@ -81,7 +77,10 @@ async def collect(batches: Sequence[IngestBatch], *, parts: Collecting) -> None:
     for apart in aparts:
         for number, error in apart.refused.items():
             await _reject(apart, number, error, parts)
-    await parts.events.tell(_sample_events(aparts), _point_events(aparts) if parts.point_events else {})
+    told = [
+        Told(apart.id, each.position, each.sample, each.points) for apart in aparts for each in apart.taken
+    ]
+    await parts.events.tell(sample_events(told), point_events(told) if parts.point_events else {})
     for apart in aparts:
         await _reply(apart, parts)
     parts.derived.note([taken.derivable() for apart in aparts for taken in apart.taken])
@@ -169,67 +168,3 @@ async def _reply(apart: TakenApart, parts: Collecting) -> None:
     ]
     replies = IngestReplies(counter=apart.batch.counter, stored=stored, refused=refused)
     await parts.replies.reply(apart.batch.run_id, replies)
-
-
-# --- events: generators, because most of the time nobody listens to them --------------------------
-
-
-def _sample_events(aparts: Sequence[TakenApart]) -> Iterator[DataSamplesEvent]:
-    for apart in aparts:
-        for (endpoint_id, version), those in _by_endpoint(apart).items():
-            for part in _fitting(those):
-                yield DataSamplesEvent(
-                    app_version_name=version,
-                    endpoint_id=endpoint_id,
-                    data_samples=[taken.sample.text for taken in part],
-                    batch_id=apart.id,
-                    position=part[0].position,
-                )
-
-
-def _point_events(aparts: Sequence[TakenApart]) -> dict[str, Iterator[TimeSeriesEvent]]:
-    found: dict[str, list[_Place]] = defaultdict(list)
-    for apart in aparts:
-        for taken in apart.taken:
-            for series in taken.points:
-                found[series].append((apart, taken))
-    return {series: _events_of(series, places) for series, places in found.items()}
-
-
-def _events_of(series: str, places: Sequence[_Place]) -> Iterator[TimeSeriesEvent]:
-    groups: dict[_Group, list[Taken]] = defaultdict(list)
-    for apart, taken in places:
-        groups[apart.id, taken.sample.endpoint_id, taken.sample.app_version].append(taken)
-    for (batch, endpoint_id, version), those in groups.items():
-        for part in _fitting(those):
-            yield TimeSeriesEvent(
-                app_version_name=version,
-                endpoint_id=endpoint_id,
-                time_series_name=series,
-                data_points=[_point(series, taken) for taken in part],
-                batch_id=batch,
-                position=part[0].position,
-            )
-
-
-def _point(series: str, taken: Taken) -> DataPoint:
-    sample = taken.sample
-    return DataPoint(sample.time_ms, dict(taken.points[series]), sample.received_ms)
-
-
-def _by_endpoint(apart: TakenApart) -> dict[tuple[str, str], list[Taken]]:
-    groups: dict[tuple[str, str], list[Taken]] = defaultdict(list)
-    for taken in apart.taken:
-        groups[taken.sample.endpoint_id, taken.sample.app_version].append(taken)
-    return groups
-
-
-def _fitting(those: Sequence[Taken]) -> Iterator[Sequence[Taken]]:
-    """Cut samples into parts that fit into an event, which may have one of 256 KiB too many."""
-    sizes = itertools.accumulate(len(taken.sample.text) + _POINT_BYTES for taken in those)
-    start, before = 0, 0
-    for position, size in enumerate(sizes):
-        if size - before > _EVENT_BYTES and position > start:
-            yield those[start:position]
-            start, before = position, size - len(those[position].sample.text) - _POINT_BYTES
-    yield those[start:]

@@ -8,7 +8,7 @@ import structlog
 
 from libs.contracts.api_keys import check_limits
 from libs.contracts.applications import GetAppConfig, PutAppConfig
-from libs.contracts.errors import BadRequestError, GroveError
+from libs.contracts.errors import BadRequestError, GroveError, NotFoundError
 from services.data_collection.domain.configuration import (
     DCX,
     EPTS,
@@ -44,10 +44,14 @@ async def put_configuration(request: PutAppConfig, *, parts: ConfigurationParts)
 
     Raises:
         BadRequestError: It is not what the instance takes; the phrase names the path.
+        NotFoundError: There is no such application or version, or not any more.
     """
     place = await _place(request, parts)
     configuration = unwrapped(request.body, **place)
-    await parts.documents.put(configuration, **place)
+    incarnation = (await parts.applications.incarnations(request.application_name)).get(request.version_name)
+    if incarnation is None:
+        raise NotFoundError(f"application {request.application_name!a}, or this version of it, is gone")
+    await parts.documents.put(configuration, **place, incarnation=incarnation)
     with suppress(GroveError):  # what others remember ends by itself within 30 s
         await parts.announcements.changed(**place)
     return wrapped(configuration, **place)
@@ -67,6 +71,23 @@ async def effective(
     except BadRequestError as error:
         _log.error("configuration.unusable", version=version, reason=error.reason_phrase)
         return configuration_of(None)
+
+
+async def retentions_of(documents: ConfigurationRepository) -> dict[str, int]:
+    """How long applications keep samples, in milliseconds, of those that do not for ever.
+
+    What this release cannot use is left out, and logged: one application's document must not stop the others.
+    """
+    kept: dict[str, int] = {}
+    for application, document in (await documents.of_instance(DCX)).items():
+        try:
+            retention_ms = configuration_of(None, document).retention_ms
+        except BadRequestError as error:
+            _log.error("configuration.unusable", application=application, reason=error.reason_phrase)
+        else:
+            if retention_ms is not None:
+                kept[application] = retention_ms
+    return kept
 
 
 async def _place(request: GetAppConfig | PutAppConfig, parts: ConfigurationParts) -> dict[str, Any]:

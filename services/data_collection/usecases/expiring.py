@@ -1,5 +1,8 @@
 """Delete samples: those older than their application keeps them, and those of endpoints that are gone.
 
+What was computed from samples goes before them, also of the hour in which the deletion ends: an hour without
+a rollup is answered from the samples it still has, so no answer tells of what is deleted.
+
 In the background and in small slices, so that storing goes on beside it. Any number of replicas may do so
 at the same time. What was received before an endpoint was removed may still be in the stream: its
 removal is remembered until nothing older is there, and carried out again.
@@ -15,6 +18,7 @@ import structlog
 from libs.contracts.errors import GroveError
 from services.data_collection import metrics
 from services.data_collection.ports import Clock, RemovalRepository, Retentions, SampleRepository
+from services.data_collection.ports.querying import RollupRepository
 
 SLICE: Final = 500
 _PAUSE_S: Final = 0.05
@@ -31,6 +35,7 @@ class Expiring:
 
     Attributes:
         samples: Where they are.
+        rollups: What hours of them came to.
         retentions: How long they are kept.
         removals: Endpoints that are gone.
         clock: What time it is.
@@ -39,6 +44,7 @@ class Expiring:
     """
 
     samples: SampleRepository
+    rollups: RollupRepository
     retentions: Retentions
     removals: RemovalRepository
     clock: Clock
@@ -75,6 +81,11 @@ async def expire(parts: Expiring) -> int:
     for application, kept_ms in (await parts.retentions.retentions()).items():
         before_ms = parts.now_ms() - kept_ms
         async for endpoint_id in parts.samples.endpoints_of(application):
+            count = SLICE
+            while count >= SLICE:
+                count = await parts.rollups.drop_older(endpoint_id, before_ms, limit=SLICE)
+                metrics.ROLLUPS_DELETED.inc(count)
+                await asyncio.sleep(parts.pause_s if count else 0)
             count = SLICE
             while count >= SLICE:
                 count = await parts.samples.delete_older(endpoint_id, before_ms, limit=SLICE)

@@ -14,11 +14,20 @@ from libs.contracts.api_keys import check_limits
 from libs.contracts.errors import DeadlineError
 from libs.contracts.ids import application_of
 from libs.contracts.time_series import ListTimeSeries, Point, ReadData, ReadLast, SeriesInfo, iso
+from services.data_collection import metrics
 from services.data_collection.domain.configuration import EARLIEST_MS, configuration_of
 from services.data_collection.domain.durations import HOUR_MS
 from services.data_collection.domain.extraction import points_of
 from services.data_collection.domain.lasts import Last, Lasts
-from services.data_collection.domain.rollups import Buckets, Rollup, Row, Tally, rows_of, stretches
+from services.data_collection.domain.rollups import (
+    MAX_MARKED,
+    Buckets,
+    Rollup,
+    Row,
+    Tally,
+    rows_of,
+    stretches,
+)
 from services.data_collection.domain.samples import PointValue, Sample
 from services.data_collection.domain.series import Cursor, DataQuery, Found, Page, date_ms, names, query_of
 from services.data_collection.ports.collecting import SampleRepository
@@ -264,7 +273,10 @@ class _Reader:
             first, end = (edge, end) if query.newest_first else (first, min(end, edge + HOUR_MS))
         if not found:
             return first, end, []
-        marked = await rollups.marked(self._endpoint_id, first, end)
+        marked = await rollups.marked(self._endpoint_id, first, end, limit=MAX_MARKED)
+        if marked is None:
+            metrics.NOT_ROLLED_UP.inc()
+            return first, end, []
         usable = [each for each in found if each.hour_ms not in marked and await self._is_current(each)]
         return first, end, usable
 

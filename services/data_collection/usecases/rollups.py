@@ -4,6 +4,9 @@ Collecting calls :meth:`Derivation.note` and goes on. Hours are marked before sa
 (:mod:`.marking`): what is stored is computed some day, whoever dies. A mark this process wrote is trusted
 until shortly before it is due, so that a busy endpoint costs a write an hour and not one a sample. Last
 points are written coalesced, as many a second as the store bears.
+
+What an application keeps no longer is not rolled up, however late: :mod:`.expiring` drops the rollups of such
+hours and then the samples, and a rollup stored in between would tell of samples that are gone.
 """
 
 import asyncio
@@ -20,10 +23,10 @@ from libs.contracts.instants import unix_ms
 from services.data_collection.domain.configuration import TimeSeriesConfiguration
 from services.data_collection.domain.durations import HOUR_MS, start_of
 from services.data_collection.domain.extraction import points_of
-from services.data_collection.domain.lasts import Last, Lasts, advanced
+from services.data_collection.domain.lasts import MAX_SERIES, Last, Lasts, advanced
 from services.data_collection.domain.rollups import QUIET_MS, Hour, Mark, Rollup, due_at
 from services.data_collection.domain.samples import Derivable
-from services.data_collection.ports.collecting import SampleRepository
+from services.data_collection.ports.collecting import Retentions, SampleRepository
 from services.data_collection.ports.querying import (
     Clock,
     Configurations,
@@ -31,6 +34,7 @@ from services.data_collection.ports.querying import (
     RollupRepository,
     SeriesRepository,
 )
+from services.data_collection.usecases.naming import Names
 
 TRUSTED_MS: Final = QUIET_MS // 2 - 30_000
 """How long its mark still stands for what is stored in an hour that is over; clocks may differ by 30 s."""
@@ -48,6 +52,9 @@ _COMPUTE_S: Final = 20.0
 _LEASE_MS: Final = 60_000
 
 _DROPPED = Counter("grove_data_collection_lasts_dropped", "Last points that wait for the hour's computation.")
+_UNKEPT = Counter(
+    "grove_data_collection_lasts_unkept", "Last points of more series than an endpoint has any kept for."
+)
 _COMPUTED = Counter("grove_data_collection_hours_computed", "Hours of endpoints rolled up.")
 _WAITING = Gauge(
     "grove_data_collection_lasts_waiting", "Endpoints whose last points are about to be written."
@@ -71,6 +78,7 @@ class DerivationParts:
         lasts: Where last points are kept.
         series: Where names are kept.
         configurations: What is extracted from a sample.
+        retentions: How long samples are kept.
         clock: The time.
         new_stamp: Draws what no other mark ever had.
     """
@@ -80,6 +88,7 @@ class DerivationParts:
     lasts: LastRepository
     series: SeriesRepository
     configurations: Configurations
+    retentions: Retentions
     clock: Clock
     new_stamp: Callable[[], str]
 
@@ -94,8 +103,7 @@ class Derivation:
         self._marking = asyncio.Lock()
         self._waiting: dict[str, tuple[str, dict[str, Last]]] = {}
         self._known: dict[str, Lasts] = {}
-        self._seen: dict[tuple[str, str, str], None] = {}
-        self._unseen: dict[str, dict[str, set[str]]] = {}
+        self._names = Names(parts.series)
         self._wake = asyncio.Event()
 
     def note(self, samples: Sequence[Derivable]) -> None:
@@ -112,14 +120,17 @@ class Derivation:
     async def mark(self, places: Iterable[tuple[str, int]]) -> None:
         """Return when the hours of these endpoints and instants are marked in the store.
 
+        Nothing is remembered of those that could not be: nothing is stored in them either.
+
         Raises:
             UnavailableError: The store is away.
         """
-        now_ms = unix_ms(self._parts.clock.now())
-        for key in {(endpoint_id, start_of(time_ms, HOUR_MS)) for endpoint_id, time_ms in places}:
-            if self._trusted.get(key, 0) <= now_ms:
-                self._unmarked[key] = None
-        await self.marked()
+        keys = {(endpoint_id, start_of(time_ms, HOUR_MS)) for endpoint_id, time_ms in places}
+        async with self._marking:  # what another just marked is trusted
+            now_ms = unix_ms(self._parts.clock.now())
+            missing = [key for key in keys if self._trusted.get(key, 0) <= now_ms]
+            for start in range(0, len(missing), _LASTS_AT_ONCE):
+                await self._mark(missing[start : start + _LASTS_AT_ONCE])
 
     async def forget(self, endpoint_id: str) -> None:
         """Drop all that was computed for an endpoint whose samples are gone.
@@ -175,7 +186,7 @@ class Derivation:
             UnavailableError: The store is away; what was not written waits on.
         """
         await self.marked()
-        await self._write_names()
+        await self._names.write()
         while self._waiting:
             _WAITING.set(len(self._waiting))
             await self._write_lasts(list(self._waiting)[:_LASTS_AT_ONCE])
@@ -207,14 +218,15 @@ class Derivation:
             application = application_of(sample.app_version) or ""
             waiting = self._waiting[sample.endpoint_id] = (application, {})
         application, points = waiting
+        self._names.note(application, sample.points)
+        kept = self._known.get(sample.endpoint_id)
         time_ms, sample_id = int(sample.time_ms), sample.id.hex()
         for series, values in sample.points.items():
             known = points.get(series)
-            if known is None or (time_ms, sample_id) > (known.time_ms, known.sample):
+            if known is None and len(points) >= MAX_SERIES and (kept is None or series not in kept.points):
+                _UNKEPT.inc()
+            elif known is None or (time_ms, sample_id) > (known.time_ms, known.sample):
                 points[series] = Last(time_ms, sample_id, values)
-            for name in values:
-                if (application, series, name) not in self._seen:
-                    self._unseen.setdefault(application, {}).setdefault(series, set()).add(name)
 
     async def _mark(self, keys: Sequence[Key]) -> None:
         now_ms = unix_ms(self._parts.clock.now())
@@ -225,15 +237,6 @@ class Derivation:
             self._unmarked.pop(key, None)
             _remember(self._trusted, key, due_at(key[1], now_ms=now_ms) - QUIET_MS + TRUSTED_MS)
 
-    async def _write_names(self) -> None:
-        for application in list(self._unseen):
-            series = {name: sorted(values) for name, values in self._unseen[application].items()}
-            await self._parts.series.add(application, series)
-            del self._unseen[application]
-            for name, values in series.items():
-                for value in values:
-                    _remember(self._seen, (application, name, value), None)
-
     async def _write_lasts(self, endpoint_ids: Sequence[str]) -> None:
         taken = {each: self._waiting.pop(each) for each in endpoint_ids}
         try:
@@ -243,6 +246,7 @@ class Derivation:
             for endpoint_id, (application, points) in taken.items():
                 known = self._known.get(endpoint_id) or Lasts(endpoint_id, application)
                 after = advanced(known, points)
+                _UNKEPT.inc(len(points.keys() - (after or known).points.keys()))
                 if after is not None:
                     changed.append(after)
             lost = set(await self._parts.lasts.advance(changed)) if changed else set()
@@ -279,16 +283,26 @@ class Derivation:
             self._note_points(
                 Derivable(sample.endpoint_id, sample.app_version, sample.time_ms, sample.id, points)
             )
-        if hour.fits and hour.is_finite and configs:
+        is_rolled_up = hour.fits and hour.is_finite and bool(configs)
+        if is_rolled_up:
             configured = {version: config.fingerprint for version, config in configs.items()}
             await self._parts.rollups.put(
                 Rollup(mark.endpoint_id, mark.hour_ms, configured, hour.whole, hour.minutes)
             )
-        else:
+        # Looked at only now: whoever deletes these samples drops the rollup after this, or is known by now.
+        if not is_rolled_up or not await self._is_kept(mark.hour_ms, configs):
             await self._parts.rollups.drop(mark.endpoint_id, mark.hour_ms)
         await self._parts.rollups.settle(mark, now_ms=now_ms)
         self._wake.set()
         _COMPUTED.inc()
+
+    async def _is_kept(self, hour_ms: int, versions: Iterable[str]) -> bool:
+        """Whether applications keep all samples of an hour for a while yet; clocks may differ."""
+        kept_ms = await self._parts.retentions.retentions()
+        soon_ms = unix_ms(self._parts.clock.now()) + _LEASE_MS
+        applications = {application_of(each) or "" for each in versions}
+        bounds = [kept_ms[each] for each in applications if each in kept_ms]
+        return all(hour_ms >= soon_ms - bound for bound in bounds)
 
 
 def _remember(known: dict[K, V], key: K, value: V) -> None:

@@ -1,6 +1,7 @@
 """Store points that an operator writes, as samples from which the configuration extracts exactly these.
 
 A point becomes a sample of its own whose id is made from what it says: the same request twice stores it once.
+Its points are told of as those of devices are, again when the request is repeated.
 """
 
 import hashlib
@@ -11,17 +12,19 @@ from typing import Any, Final
 import msgspec
 
 from libs.contracts.api_keys import check_limits
-from libs.contracts.errors import BadRequestError, NotFoundError
+from libs.contracts.errors import BadRequestError, NotFoundError, PayloadTooLargeError
 from libs.contracts.ids import application_of, check_endpoint_id
 from libs.contracts.instants import unix_ms
+from libs.contracts.kp1 import MAX_PAYLOAD_BYTES
 from libs.contracts.payload import check_value
 from libs.contracts.time_series import Point, WriteData
 from services.data_collection.domain.configuration import Path, TimeSeriesConfiguration
 from services.data_collection.domain.extraction import AUTO, VALUE, points_of
 from services.data_collection.domain.samples import Derivable, Sample
 from services.data_collection.domain.series import date_ms
-from services.data_collection.ports.collecting import Derived, SampleRepository
+from services.data_collection.ports.collecting import DataEvents, Derived, SampleRepository
 from services.data_collection.ports.querying import Applications, Clock, Configurations
+from services.data_collection.usecases.telling import Told, point_events
 
 MAX_POINTS: Final = 1_000
 """Points of one request: what one insert takes."""
@@ -29,13 +32,25 @@ MAX_POINTS: Final = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WritingParts:
-    """What writing needs."""
+    """What writing needs.
+
+    Attributes:
+        samples: Where points are stored.
+        derived: Hears of what was stored.
+        events: Told of its points.
+        configurations: Which series versions have.
+        applications: Which versions and endpoints there are.
+        clock: The time.
+        point_events: Whether points are told of at all.
+    """
 
     samples: SampleRepository
     derived: Derived
+    events: DataEvents
     configurations: Configurations
     applications: Applications
     clock: Clock
+    point_events: bool = True
 
 
 async def write_data(request: WriteData, *, parts: WritingParts) -> None:
@@ -45,6 +60,8 @@ async def write_data(request: WriteData, *, parts: WritingParts) -> None:
         ForbiddenError: The key may not touch the application.
         NotFoundError: There is no such version, or no such endpoint in its application.
         BadRequestError: A point is of a series that the version does not have, or cannot be stored.
+        PayloadTooLargeError: A point is larger than what a device may send.
+        UnavailableError: They may be stored, and not told of; the same request again is no harm.
     """
     application = application_of(request.app_version)
     if application is None:
@@ -64,32 +81,30 @@ async def write_data(request: WriteData, *, parts: WritingParts) -> None:
         for name, points in series.items()
         for position, point in enumerate(points)
     ]
-    samples = [
-        Sample(identity, endpoint_id, request.app_version, time_ms, received_ms, msgspec.json.encode(value))
-        for identity, endpoint_id, time_ms, value in found
-    ]
+    # Who says the same point twice in a request has said one.
+    samples = {
+        identity: Sample(identity, endpoint_id, request.app_version, time_ms, received_ms, text)
+        for identity, endpoint_id, time_ms, text in found
+    }
     if not samples:
         return
-    outcome = await parts.samples.insert(samples)
+    outcome = await parts.samples.insert(list(samples.values()))
     if outcome.refused:
         raise BadRequestError(next(iter(outcome.refused.values())))
-    parts.derived.note(
-        [
-            Derivable(
-                each.endpoint_id,
-                each.app_version,
-                each.time_ms,
-                each.id,
-                points_of(each.value, config=config),
-            )
-            for each in samples
-        ]
-    )
+    told = [Told("", 0, each, points_of(each.value, config=config)) for each in samples.values()]
+    parts.derived.note([_derivable(each) for each in told])
+    if parts.point_events:
+        await parts.events.tell(iter(()), point_events(told))
+
+
+def _derivable(told: Told) -> Derivable:
+    sample = told.sample
+    return Derivable(sample.endpoint_id, sample.app_version, sample.time_ms, sample.id, told.points)
 
 
 def _written(
     endpoint_id: str, series: str, point: Point, *, where: str, config: TimeSeriesConfiguration
-) -> tuple[bytes, str, int, dict[str, Any]]:
+) -> tuple[bytes, str, int, bytes]:
     """Make the sample of a point, if the configuration reads it back as it was."""
     time_ms = date_ms(point.timestamp, name=f"{where}.timestamp")
     check_value(point.values)
@@ -104,8 +119,11 @@ def _written(
             )
     if points_of(sample, config=config).get(series) != point.values:
         raise BadRequestError(f"{where}.values: are not of the types series {series[:64]!a} has")
+    text = msgspec.json.encode(sample)
+    if len(text) > MAX_PAYLOAD_BYTES:
+        raise PayloadTooLargeError(f"{where}.values: have more than {MAX_PAYLOAD_BYTES} bytes")
     said = msgspec.json.encode([endpoint_id, series, time_ms, sorted(point.values.items())])
-    return hashlib.blake2b(said, digest_size=16).digest(), endpoint_id, time_ms, sample
+    return hashlib.blake2b(said, digest_size=16).digest(), endpoint_id, time_ms, text
 
 
 def _paths_of(series: str, config: TimeSeriesConfiguration) -> Mapping[str, Path]:

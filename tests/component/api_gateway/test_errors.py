@@ -88,6 +88,7 @@ async def test_an_unknown_path_is_404(shared_gateway: Gateway, target: str) -> N
         ("DELETE", APPLICATIONS, "GET, HEAD, POST"),
         ("OPTIONS", f"{APPLICATIONS}/olives", "DELETE, GET, HEAD, PATCH"),
         ("GET", "/cm/api/v1/endpoints/tree-17/tokens/t/status", "PUT"),
+        ("POST", "/epts/api/v1/applications/olives/time-series/last", "GET, HEAD"),
         ("POST", "/docs", "GET, HEAD"),
         ("PURGE", "/health", "GET, HEAD"),
     ],

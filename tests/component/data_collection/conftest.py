@@ -32,6 +32,7 @@ from services.data_collection.bus_api import (
 )
 from services.data_collection.domain.samples import Derivable, Sample
 from services.data_collection.mongo import MongoRemovalRepository, MongoSampleRepository
+from services.data_collection.mongo.rollups import MongoRollupRepository
 from services.data_collection.ports import Configurations
 from services.data_collection.settings import Settings
 from services.data_collection.usecases.expiring import Expiring
@@ -139,6 +140,7 @@ class Replica:
     def expiring(self) -> Expiring:
         return Expiring(
             samples=self.samples,
+            rollups=MongoRollupRepository(self.store),
             retentions=Kept(self.retentions),
             removals=self.removals,
             clock=SystemClock(),

@@ -26,12 +26,16 @@ from libs.contracts.ingest import (
     replies_subject,
     sample_id,
 )
+from libs.contracts.instants import unix_ms
 from libs.contracts.lifecycle import UNREGISTERED, UnregisteredEvent
 from libs.contracts.streams import ingest_stream
 from libs.process import SystemClock
 from services.data_collection.bus_api import StreamIngest
 from services.data_collection.domain.configuration import TimeSeriesConfiguration, configuration_of
-from services.data_collection.usecases.expiring import expire, remove_gone
+from services.data_collection.domain.durations import DAY_MS, HOUR_MS, start_of
+from services.data_collection.domain.rollups import Rollup
+from services.data_collection.mongo.rollups import MongoRollupRepository
+from services.data_collection.usecases.expiring import SLICE, expire, remove_gone
 from services.data_collection.usecases.orphans import OrphanWatch
 from tests.component.data_collection.conftest import RECEIVED_MS, Replica, Start, Transport, message
 from tests.support.waiting import eventually
@@ -303,6 +307,29 @@ async def test_samples_older_than_their_application_keeps_them_are_deleted(
     assert deleted == 1
     assert [each.value for each in await replica.stored()] == [{"n": 2}]
     assert len(await replica.stored("oak")) == 1
+
+
+async def test_what_hours_came_to_goes_with_their_samples(transport: Transport, replica: Replica) -> None:
+    rollups, now_ms = MongoRollupRepository(replica.store), unix_ms(SystemClock().now())
+    horizon = start_of(now_ms - 300 * DAY_MS, HOUR_MS)
+    for number in range(SLICE + 3):  # more than one slice; the last two begin behind the horizon
+        hour_ms = horizon + (number - SLICE) * HOUR_MS
+        await rollups.put(Rollup("tree", hour_ms, {"grove-v1": "f00"}, {}))
+    await rollups.put(Rollup("oak", horizon - HOUR_MS, {"other-v1": "f00"}, {}))
+    await transport.send({"n": 1, "timestamp": horizon - 1}, {"n": 2, "timestamp": horizon + HOUR_MS})
+    await transport.send({"n": 3, "timestamp": horizon - 1}, app_version="other-v1", endpoint_id="oak")
+    await replica.holds(3)
+    replica.retentions["grove"] = 300 * DAY_MS
+
+    deleted = await expire(replica.expiring())
+
+    async def left(endpoint: str) -> list[int]:
+        found = await rollups.hours(endpoint, 0, 2**53, minutes=False, limit=9, newest_first=False)
+        return [each.hour_ms for each in found]
+
+    assert deleted == 1
+    assert await left("tree") == [horizon + HOUR_MS, horizon + 2 * HOUR_MS]
+    assert await left("oak") == [horizon - HOUR_MS]
 
 
 @pytest.mark.parametrize("count", [300], ids=["many"])

@@ -9,8 +9,14 @@ import pytest
 from libs.bus import Bus, Delivery
 from libs.contracts.data_events import DATA_SAMPLES_RECEIVED, DataSamplesEvent, RejectedMessage
 from libs.contracts.ingest import IngestReplies, ingest_subject, rejected_subject, replies_subject
-from libs.contracts.lifecycle import UNREGISTERED, UnregisteredEvent
+from libs.contracts.lifecycle import (
+    CONFIGURATION_DELETED,
+    UNREGISTERED,
+    ConfigurationUpdatedEvent,
+    UnregisteredEvent,
+)
 from libs.contracts.streams import (
+    applications_consumer,
     collect_consumer,
     events_stream,
     ingest_stream,
@@ -34,7 +40,7 @@ def nats(tmp_path: Path) -> Iterator[NatsServer]:
         yield server
 
 
-async def test_its_user_may_drain_both_streams(nats: NatsServer, transport: Transport) -> None:
+async def test_its_user_may_drain_its_streams(nats: NatsServer, transport: Transport) -> None:
     owner = await Bus.connect(url=nats.url, service="tester", replica="tester-1")
     await owner.ensure_stream(events_stream(owner.subjects))
     bus = await Bus.connect(url=nats.url_for("data-collection"), service="data-collection", replica="d-1")
@@ -45,15 +51,18 @@ async def test_its_user_may_drain_both_streams(nats: NatsServer, transport: Tran
         seen.extend(each.subject for each in batch)
 
     async with asyncio.TaskGroup() as tasks:
-        for consumer in (collect_consumer, removals_consumer):
+        for consumer in (collect_consumer, removals_consumer, applications_consumer):
             tasks.create_task(bus.consume(consumer(bus.subjects), see), name="consume")
         await transport.publish(transport.batch([message()]))
         gone = UnregisteredEvent(app_version_name="grove-v1", endpoint_id="tree")
         await owner.announce(UNREGISTERED.subject(owner.subjects), gone, msg_id="gone")
-        await until(lambda: len(seen) == 2, "a batch and a removal")
+        deleted = ConfigurationUpdatedEvent(app_name="grove")
+        await owner.announce(CONFIGURATION_DELETED.subject(owner.subjects), deleted, msg_id="deleted")
+        await until(lambda: len(seen) == 3, "a batch and both removals")
         await bus.stop_consuming()
 
-    assert sorted(seen) == sorted([ingest_subject(bus.subjects), UNREGISTERED.subject(bus.subjects)])
+    expected = [kind.subject(bus.subjects) for kind in (UNREGISTERED, CONFIGURATION_DELETED)]
+    assert sorted(seen) == sorted([ingest_subject(bus.subjects), *expected])
     await bus.close()
     await owner.close()
 
@@ -69,7 +78,7 @@ async def test_its_user_may_do_all_that_collecting_does(nats: NatsServer, transp
 
     for stream in (ingest_stream, rejected_stream):
         await bus.ensure_stream(stream(subjects))
-    for consumer in (collect_consumer, removals_consumer):
+    for consumer in (collect_consumer, removals_consumer, applications_consumer):
         await bus.ensure_consumer(consumer(subjects))
     await transport.publish(transport.batch([message()]))
     ingest = StreamIngest(bus)

@@ -17,6 +17,12 @@ from libs.contracts.applications import (
     AppVersion,
     GetApplication,
 )
+from libs.contracts.data_events import (
+    DATA_POINTS_RECEIVED,
+    DATA_SAMPLES_RECEIVED,
+    DataSamplesEvent,
+    TimeSeriesEvent,
+)
 from libs.contracts.endpoints import GET_ENDPOINT, Endpoint, EndpointAppVersion, EndpointReply, GetEndpoint
 from libs.contracts.errors import BadRequestError, ForbiddenError, NotFoundError
 from libs.contracts.messages import Reply, Request
@@ -27,8 +33,10 @@ from services.data_collection.app import assemble, derive, query_handlers
 from services.data_collection.bus_api import collect_batches
 from services.data_collection.bus_api.queries import serve_queries
 from services.data_collection.settings import Settings
+from services.data_collection.usecases.naming import MAX_NAMES
 from services.data_collection.usecases.rollups import Derivation
 from tests.component.data_collection.conftest import RECEIVED_MS, VERSION, Transport
+from tests.component.data_collection.test_collecting import hear, until
 from tests.support.servers import NatsServer, StoreServer, fresh_database
 from tests.support.waiting import eventually
 
@@ -112,7 +120,15 @@ async def operator(nats: NatsServer, store_server: StoreServer, root: str) -> As
             derived=derivation,
             samples=samples,
         )
-        await serve_queries(bus, await query_handlers(store, bus, configurations, derivation, samples))
+        answering = await query_handlers(
+            store,
+            bus,
+            settings=Settings(),
+            configurations=configurations,
+            derivation=derivation,
+            samples=samples,
+        )
+        await serve_queries(bus, answering)
         group = await stack.enter_async_context(asyncio.TaskGroup())
         tasks = [group.create_task(derivation.run(), name="deriving")]
         group.create_task(collect_batches(bus, handlers, batches=4), name="collect")
@@ -155,6 +171,28 @@ async def test_the_last_point_and_the_series_are_known_soon_after(
     assert [each.name for each in listed.body[APPLICATION]] == ["auto~n"]
 
 
+async def test_names_made_up_by_a_device_are_bounded_and_their_points_are_read(
+    operator: Operator, transport: Transport
+) -> None:
+    await transport.send({f"n{number}": number for number in range(MAX_NAMES)})
+    await operator.sees(1, "auto~n7")
+
+    async def listed() -> set[str]:
+        reply = await operator.ask(contract.LIST_TIME_SERIES, application_names=(APPLICATION,))
+        return {each.name for each in reply.body[APPLICATION]}
+
+    async def full() -> bool:
+        return len(await listed()) == MAX_NAMES
+
+    await eventually(full, what="names are written")
+    await transport.send({"late": 1}, endpoint_id="oak")
+    await operator.sees(1, "auto~late")
+    await operator.derivation.flush()
+
+    assert await full()
+    assert "auto~late" not in await listed()
+
+
 async def test_a_configuration_counts_at_once(operator: Operator, transport: Transport) -> None:
     await transport.send({"deep": {"n": 1}, "n": 1})
     await operator.sees(1)
@@ -186,6 +224,35 @@ async def test_written_points_are_read_back(operator: Operator) -> None:
 
     assert reply.status_code == 204
     assert await operator.points("auto~n") == [(RECEIVED_MS, {"value": 7})]
+
+
+async def test_written_points_are_told_of_as_those_of_devices_are(
+    operator: Operator, transport: Transport
+) -> None:
+    subject = DATA_POINTS_RECEIVED.subject(transport.subjects)
+    points = await hear(transport, f"{subject}.*", TimeSeriesEvent)
+    samples = await hear(transport, DATA_SAMPLES_RECEIVED.subject(transport.subjects), DataSamplesEvent)
+    written = {
+        "tree": {
+            "auto~n": [
+                contract.Point(contract.iso(RECEIVED_MS), {"value": 7}),
+                contract.Point(contract.iso(RECEIVED_MS + 1), {"value": 8.5}),
+            ]
+        },
+        "oak": {"auto~n": [contract.Point(contract.iso(RECEIVED_MS), {"value": 9})]},
+    }
+
+    await operator.ask(contract.WRITE_DATA, app_version=VERSION, body=written)
+    await until(lambda: len(points) == 2, "an event for each endpoint")
+
+    tree = next(event for _, event in points if event.endpoint_id == "tree")
+    assert {heard for heard, _ in points} == {f"{subject}.auto~n"}
+    assert [(each.timestamp, each.values) for each in tree.data_points] == [
+        (RECEIVED_MS, {"value": 7}),
+        (RECEIVED_MS + 1, {"value": 8.5}),
+    ]
+    assert (tree.app_version_name, tree.batch_id, tree.position) == (VERSION, "", 0)
+    assert samples == []
 
 
 async def test_what_a_limited_key_may_not_touch_is_refused_by_the_owner(operator: Operator) -> None:

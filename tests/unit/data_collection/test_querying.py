@@ -2,14 +2,13 @@ from typing import Any
 
 import pytest
 
-from libs.contracts.errors import BadRequestError, ForbiddenError, GroveError, NotFoundError
-from libs.contracts.time_series import ListTimeSeries, Point, ReadData, ReadLast, WriteData, iso
+from libs.contracts.errors import BadRequestError, ForbiddenError, NotFoundError
+from libs.contracts.time_series import ListTimeSeries, Point, ReadData, ReadLast, iso
 from services.data_collection.domain.configuration import LATEST_MS
 from services.data_collection.domain.series import Page
 from services.data_collection.usecases.querying import MAX_PASSED, list_series, read_data, read_last
-from services.data_collection.usecases.writing import MAX_POINTS, WritingParts, write_data
 from tests.support.rest import Json
-from tests.support.time_series import Grove, KnownApplications, SettableClock
+from tests.support.time_series import Grove, SettableClock
 
 NOON = 1_795_262_400_000  # 2026-11-21T12:00Z
 
@@ -281,69 +280,3 @@ async def test_series_are_those_configured_and_those_seen(grove: Grove) -> None:
         "olives": {"auto~t": ["value"], "place": ["lat", "lon"]},
         "figs": {},
     }
-
-
-def written(grove: Grove) -> WritingParts:
-    return WritingParts(
-        samples=grove.samples,
-        derived=grove.derivation(),
-        configurations=grove.documents,
-        applications=KnownApplications("olives", "figs", endpoints={"tree": "olives", "fig": "figs"}),
-        clock=grove.clock,
-    )
-
-
-def write(series: str, *values: Json, endpoint: str = "tree", **fields: Json) -> WriteData:
-    points = [Point(iso(NOON + position), each) for position, each in enumerate(values)]
-    return WriteData(app_version="olives-v1", body={endpoint: {series: points}}, **fields)
-
-
-async def test_written_points_are_read_back_and_writing_again_changes_nothing(grove: Grove) -> None:
-    request = write("auto~t", {"value": 1}, {"value": 2.5})
-
-    await write_data(request, parts=written(grove))
-    await write_data(request, parts=written(grove))
-
-    assert shown(await read_data(data(), parts=grove.queries)) == [
-        ("tree", "auto~t", 0, 1),
-        ("tree", "auto~t", 1, 2.5),
-    ]
-
-
-async def test_configured_series_can_be_written(grove: Grove) -> None:
-    names: Json = {
-        "place": {"values": [{"name": "lat", "path": "gps.lat"}, {"name": "lon", "path": "gps.lon"}]}
-    }
-    grove.documents.documents["epts", "olives", None] = {"time-series": {"names": names}}
-
-    await write_data(write("place", {"lat": 37.9, "lon": 23.7}), parts=written(grove))
-
-    page = await read_data(data(time_series_name=("place",)), parts=grove.queries)
-    assert page.runs[0].points == [(NOON, {"lat": 37.9, "lon": 23.7})]
-
-
-@pytest.mark.parametrize(
-    ("request_", "kind"),
-    [
-        pytest.param(write("nope", {"value": 1}), BadRequestError, id="unknown series"),
-        pytest.param(write("auto~t", {"other": 1}), BadRequestError, id="unknown value"),
-        pytest.param(write("auto~t", {"value": "1"}), BadRequestError, id="text"),
-        pytest.param(write("auto~a b", {"value": 1}), BadRequestError, id="odd name"),
-        pytest.param(write("auto~timestamp", {"value": 1}), BadRequestError, id="the timestamp"),
-        pytest.param(write("auto~t", {}), BadRequestError, id="no values"),
-        pytest.param(write("auto~t", {"value": 2**70}), BadRequestError, id="poison"),
-        pytest.param(write("auto~t", *[{"value": 1}] * (MAX_POINTS + 1)), BadRequestError, id="many"),
-        pytest.param(write("auto~t", {"value": 1}, endpoint="fig"), NotFoundError, id="elsewhere"),
-        pytest.param(write("auto~t", {"value": 1}, endpoint="ghost"), NotFoundError, id="nobody"),
-        pytest.param(write("auto~t", {"value": 1}, applications=("figs",)), ForbiddenError, id="limited key"),
-        pytest.param(WriteData(app_version="olives-v9", body={}), NotFoundError, id="no version"),
-        pytest.param(WriteData(app_version="olives", body={}), NotFoundError, id="no version name"),
-    ],
-)
-async def test_what_cannot_be_written_is_refused_and_nothing_is_stored(
-    grove: Grove, request_: WriteData, kind: type[GroveError]
-) -> None:
-    with pytest.raises(kind):
-        await write_data(request_, parts=written(grove))
-
-    assert not grove.samples.by_id
