@@ -28,7 +28,7 @@ from services.data_collection.ports import (
     Replies,
     SampleRepository,
 )
-from services.data_collection.usecases.telling import Told, point_events, sample_events
+from services.data_collection.usecases.telling import point_events, sample_events
 
 _INSERTS_AT_ONCE: Final = 2
 
@@ -77,10 +77,8 @@ async def collect(batches: Sequence[IngestBatch], *, parts: Collecting) -> None:
     for apart in aparts:
         for number, error in apart.refused.items():
             await _reject(apart, number, error, parts)
-    told = [
-        Told(apart.id, each.position, each.sample, each.points) for apart in aparts for each in apart.taken
-    ]
-    await parts.events.tell(sample_events(told), point_events(told) if parts.point_events else {})
+    stored = [(apart.id, apart.taken) for apart in aparts]
+    await parts.events.tell(sample_events(stored), point_events(stored) if parts.point_events else {})
     for apart in aparts:
         await _reply(apart, parts)
     parts.derived.note([taken.derivable() for apart in aparts for taken in apart.taken])

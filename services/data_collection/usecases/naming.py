@@ -31,7 +31,7 @@ class Names:
 
     def __init__(self, series: SeriesRepository) -> None:
         self._series = series
-        self._known: dict[tuple[str, Name], None] = {}
+        self._known: dict[tuple[str, str, str], None] = {}
         self._waiting: dict[str, dict[Name, None]] = {}
         self._full: set[str] = set()
 
@@ -39,9 +39,8 @@ class Names:
         """Take note of what was seen; returns at once."""
         for series, values in points.items():
             for value in values:
-                name = (series, value)
-                if (application, name) not in self._known:
-                    self._wait(application, name)
+                if (application, series, value) not in self._known:
+                    self._wait(application, (series, value))
 
     async def write(self) -> None:
         """Write what waits.
@@ -77,8 +76,8 @@ class Names:
         if len(new) >= room:
             self._full.add(application)
             _UNLISTED.inc(len(new) - room)
-        for name in (*stored, *new[:room]):
-            self._known[application, name] = None
+        for series, value in (*stored, *new[:room]):
+            self._known[application, series, value] = None
         while len(self._known) > MAX_KNOWN:
             del self._known[next(iter(self._known))]
 

@@ -18,13 +18,14 @@ from libs.contracts.instants import unix_ms
 from libs.contracts.kp1 import MAX_PAYLOAD_BYTES
 from libs.contracts.payload import check_value
 from libs.contracts.time_series import Point, WriteData
+from services.data_collection.domain.batches import Taken
 from services.data_collection.domain.configuration import Path, TimeSeriesConfiguration
 from services.data_collection.domain.extraction import AUTO, VALUE, points_of
-from services.data_collection.domain.samples import Derivable, Sample
+from services.data_collection.domain.samples import Sample
 from services.data_collection.domain.series import date_ms
 from services.data_collection.ports.collecting import DataEvents, Derived, SampleRepository
 from services.data_collection.ports.querying import Applications, Clock, Configurations
-from services.data_collection.usecases.telling import Told, point_events
+from services.data_collection.usecases.telling import point_events
 
 MAX_POINTS: Final = 1_000
 """Points of one request: what one insert takes."""
@@ -91,15 +92,10 @@ async def write_data(request: WriteData, *, parts: WritingParts) -> None:
     outcome = await parts.samples.insert(list(samples.values()))
     if outcome.refused:
         raise BadRequestError(next(iter(outcome.refused.values())))
-    told = [Told("", 0, each, points_of(each.value, config=config)) for each in samples.values()]
-    parts.derived.note([_derivable(each) for each in told])
+    taken = [Taken(0, 0, each, points_of(each.value, config=config)) for each in samples.values()]
+    parts.derived.note([each.derivable() for each in taken])
     if parts.point_events:
-        await parts.events.tell(iter(()), point_events(told))
-
-
-def _derivable(told: Told) -> Derivable:
-    sample = told.sample
-    return Derivable(sample.endpoint_id, sample.app_version, sample.time_ms, sample.id, told.points)
+        await parts.events.tell(iter(()), point_events([("", taken)]))
 
 
 def _written(
