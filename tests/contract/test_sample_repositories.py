@@ -118,10 +118,22 @@ async def test_pages_continue_wherever_they_ended(
 async def test_the_oldest_go_first_and_the_end_is_told_by_a_short_count(samples: SampleRepository) -> None:
     await samples.insert([sample(number, time_ms=number) for number in range(25)])
 
-    counts = [await samples.delete_older("tree", 20, limit=8) for _ in range(4)]
+    counts = [await samples.delete_older("tree", 20, application="grove", limit=8) for _ in range(4)]
 
     assert counts == [8, 8, 4, 0]
     assert [each.time_ms for each in await found(samples)] == [20, 21, 22, 23, 24]
+
+
+async def test_an_endpoint_whose_id_was_given_again_keeps_what_its_own_application_keeps(
+    samples: SampleRepository,
+) -> None:
+    others = [sample(number)._replace(app_version="grove-east-v1") for number in (1, 3)]
+    await samples.insert([*others, sample(2), sample(4)])
+
+    counts = [await samples.delete_older("tree", FAR, application="grove", limit=1) for _ in range(3)]
+
+    assert counts == [1, 1, 0]
+    assert await found(samples) == others
 
 
 async def test_what_was_received_until_an_instant_is_deleted_and_nothing_else(

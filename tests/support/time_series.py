@@ -71,8 +71,9 @@ class InMemorySamples:
         ):
             yield each
 
-    async def delete_older(self, endpoint_id: str, before_ms: int, *, limit: int) -> int:
-        found = [each async for each in self.between([endpoint_id], 0, before_ms, limit=limit)]
+    async def delete_older(self, endpoint_id: str, before_ms: int, *, application: str, limit: int) -> int:
+        found = [each async for each in self.between([endpoint_id], 0, before_ms)]
+        found = [each for each in found if application_of(each.app_version) == application][:limit]
         for each in found:
             del self.by_id[each.id]
         return len(found)

@@ -10,6 +10,7 @@ goes on behind it (contract tests hold our way). They are read in order of time 
 among samples of the same time is read again from there.
 """
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -127,9 +128,11 @@ class MongoSampleRepository:
                 return
             after = str(page[-1]["e"])
 
-    async def delete_older(self, endpoint_id: str, before_ms: int, *, limit: int) -> int:
+    async def delete_older(self, endpoint_id: str, before_ms: int, *, application: str, limit: int) -> int:
         """Delete the oldest samples."""
-        return await self._delete({"e": endpoint_id, "t": {"$gte": 0, "$lt": before_ms}}, limit)
+        # Its id may have been given again, in an application that keeps samples for longer.
+        version = {"$regex": f"^{re.escape(application)}-[^-]*$"}
+        return await self._delete({"e": endpoint_id, "t": {"$gte": 0, "$lt": before_ms}, "v": version}, limit)
 
     async def delete_received(self, endpoint_id: str, until_ms: int, *, limit: int) -> int:
         """Delete samples received until an instant."""

@@ -62,12 +62,13 @@ class SampleRepository(Protocol):
         """
         ...
 
-    async def delete_older(self, endpoint_id: str, before_ms: int, *, limit: int) -> int:
+    async def delete_older(self, endpoint_id: str, before_ms: int, *, application: str, limit: int) -> int:
         """Delete the oldest samples of an endpoint with ``time_ms < before_ms``; return how many went.
 
         Args:
             endpoint_id: Whose.
             before_ms: Sample time, exclusive.
+            application: To which the endpoint belonged when they were received.
             limit: About so many; more only where samples have the same time. Fewer = none is left.
 
         Raises:

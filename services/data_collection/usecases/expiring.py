@@ -88,7 +88,9 @@ async def expire(parts: Expiring) -> int:
                 await asyncio.sleep(parts.pause_s if count else 0)
             count = SLICE
             while count >= SLICE:
-                count = await parts.samples.delete_older(endpoint_id, before_ms, limit=SLICE)
+                count = await parts.samples.delete_older(
+                    endpoint_id, before_ms, application=application, limit=SLICE
+                )
                 deleted += count
                 metrics.DELETED.labels("retention").inc(count)
                 await asyncio.sleep(parts.pause_s if count else 0)

@@ -42,9 +42,9 @@ class MarkedSamples:
         """As the other one does."""
         return self._samples.endpoints_of(application)
 
-    async def delete_older(self, endpoint_id: str, before_ms: int, *, limit: int) -> int:
+    async def delete_older(self, endpoint_id: str, before_ms: int, *, application: str, limit: int) -> int:
         """As the other one does."""
-        return await self._samples.delete_older(endpoint_id, before_ms, limit=limit)
+        return await self._samples.delete_older(endpoint_id, before_ms, application=application, limit=limit)
 
     async def delete_received(self, endpoint_id: str, until_ms: int, *, limit: int) -> int:
         """Delete samples; when the last are gone, so is what was computed from them."""

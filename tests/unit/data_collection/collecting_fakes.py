@@ -59,8 +59,9 @@ class InMemorySampleRepository:
         for each in sorted(those):
             yield each
 
-    async def delete_older(self, endpoint_id: str, before_ms: int, *, limit: int) -> int:
-        return self._drop([each for each in self._of(endpoint_id) if each.time_ms < before_ms][:limit])
+    async def delete_older(self, endpoint_id: str, before_ms: int, *, application: str, limit: int) -> int:
+        old = [each for each in self._of(endpoint_id) if each.time_ms < before_ms]
+        return self._drop([each for each in old if application_of(each.app_version) == application][:limit])
 
     async def delete_received(self, endpoint_id: str, until_ms: int, *, limit: int) -> int:
         return self._drop([each for each in self._of(endpoint_id) if each.received_ms <= until_ms][:limit])
