@@ -25,8 +25,9 @@ MAX_REPEATS = 8
 """Loads repeated because of revocations before the caller is told to come back (503)."""
 
 _FIRST_SERVER_ERROR = 500
-_REFRESH_SHARE = 5 / 6
-"""Of its time, when an answer that may have a grace is asked for again: owners answer within the rest."""
+_REFRESH_SHARE = 1 / 2
+"""Of its time, when an answer that may have a grace is asked for again as soon as it is used: whoever asks at
+least every 14 s finds the time to do so, and what is used all the time is asked for hardly more often."""
 _ASK_AGAIN_S = 5.0
 """How often somebody is asked who does not answer."""
 _GRACED = Counter("grove_cache_graced_total", "Answers kept longer because nobody could be asked.")

@@ -15,6 +15,7 @@ so memory would hold the secrets of the whole fleet for hours; a keyed digest co
 request's several hundred, and gives keys of one size whatever a stranger sends as a token.
 """
 
+import asyncio
 import hashlib
 import secrets
 import time
@@ -59,6 +60,9 @@ MAX_ENTRIES = 100_000
 """Tokens remembered; 85 MB when full. A fleet larger than this asks again more often."""
 MAX_VERSIONS = 4_096
 
+_LOOKUPS_AT_ONCE = 128
+"""Whose token this is, asked by one process: a fleet that comes back waits here, not at an owner who takes
+512 at once from everybody and refuses the rest."""
 _DIGEST_BYTES = 16
 
 _ASKED = Counter("grove_identity_asked_total", "Questions put to the identity cache.", ["question"])
@@ -118,6 +122,7 @@ class Identity:
         """
         self.epoch = 0
         self._bus = bus
+        self._turns = asyncio.Semaphore(_LOOKUPS_AT_ONCE)
         self._timeout_s = timeout_s
         self._secret = secrets.token_bytes(32)
         self._versions = LookupCache(
@@ -215,8 +220,18 @@ class Identity:
     async def _ask_whose_token(self, application: str) -> Speaker:
         subject = VALIDATE_TOKEN.subject(self._bus.subjects)
         message = EndpointTokenValidationRequest(app_name=application, token=_token.get())
-        with _counted("token"):
-            reply = await self._bus.request(subject, message, VALIDATE_TOKEN.reply, timeout_s=self._timeout_s)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise UnavailableError("too many tokens are being asked for") from None
+        try:
+            with _counted("token"):
+                reply = await self._bus.request(
+                    subject, message, VALIDATE_TOKEN.reply, timeout_s=self._timeout_s
+                )
+        finally:
+            self._turns.release()
         if reply.endpoint_id is None:
             raise UnauthorizedError("unknown token")
         return Speaker(endpoint_id=reply.endpoint_id, token_id=reply.token_id or "")

@@ -35,9 +35,9 @@ from services.mqtt_transport.ports import Channels, TelemetryChannel
 from services.mqtt_transport.usecases.gathering import Gathering, Ticket
 from services.mqtt_transport.usecases.presence import Presence
 
-REMEMBERED_S: Final = 4.0
+REMEMBERED_S: Final = 14.0
 """How long a topic is believed before the identity cache is asked again, which thus sees what of it is in
-use: that is asked for again in the last 5 s of its time."""
+use: that is asked for again in the second half of its 30 s."""
 MAX_TOPICS: Final = 1_000
 """Topics of one connection; a gateway that has more pays for letting them in again."""
 REPLY_S: Final = 60.0

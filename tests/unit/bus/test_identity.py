@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import weakref
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -18,6 +19,7 @@ from libs.contracts.errors import (
     UnavailableError,
 )
 from libs.contracts.tokens import TokenStatus
+from tests.support.waiting import eventually
 from tests.unit.bus.speakers import InMemoryBus, settle
 
 DEFAULT = "token"
@@ -324,3 +326,45 @@ async def _outcome(field: Field, token: str = DEFAULT) -> str:
         return await field.endpoint(token)
     except GroveError as error:
         return error.reason_phrase
+
+
+async def test_a_fleet_that_comes_at_once_is_asked_for_by_and_by(field: Field) -> None:
+    field.bus.tokens |= {("grove", f"token-{number}"): "ep" for number in range(1000)}
+    field.bus.release.clear()
+    async with asyncio.TaskGroup() as group:
+        for number in range(1000):
+            group.create_task(field.endpoint(f"token-{number}"), name="device")
+        await settle()
+        asked_at_once = field.bus.asked[TOKEN_ASKED]
+        field.bus.release.set()
+
+    assert 0 < asked_at_once <= 128
+    assert field.bus.asked[TOKEN_ASKED] == 1000
+
+
+async def test_who_waits_too_long_to_be_asked_for_is_told_to_come_back() -> None:
+    bus = InMemoryBus()
+    identity = Identity(bus, timeout_s=0.05)
+    bus.tokens |= {("grove", f"token-{number}"): "ep" for number in range(200)}
+    bus.release.clear()
+    async with asyncio.TaskGroup() as group:
+        waiting = [
+            group.create_task(outcome(identity, f"token-{number}"), name="device") for number in range(200)
+        ]
+
+        async def told() -> bool:
+            return sum(task.done() for task in waiting) == 200 - 128
+
+        await eventually(told, what="whoever nobody asks for is told")
+        bus.release.set()
+
+    outcomes = Counter(type(task.result()) for task in waiting)
+    assert outcomes == {UnavailableError: 200 - 128, type(None): 128}
+
+
+async def outcome(identity: Identity, token: str) -> GroveError | None:
+    try:
+        await identity.speaker("grove", token)
+    except GroveError as error:
+        return error
+    return None
