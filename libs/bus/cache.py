@@ -30,7 +30,15 @@ _REFRESH_SHARE = 1 / 2
 least every 14 s finds the time to do so, and what is used all the time is asked for hardly more often."""
 _ASK_AGAIN_S = 5.0
 """How often somebody is asked who does not answer."""
+_BELIEVED_FAILING_S = 3 * _ASK_AGAIN_S
+"""How long a failure stands for those that would follow; each of these takes 5 s to show."""
+_MAX_REFRESHES = 64
+"""Loads on their way above which nothing is refreshed: those that somebody waits for come first."""
 _GRACED = Counter("grove_cache_graced_total", "Answers kept longer because nobody could be asked.")
+
+
+class NotAskedError(UnavailableError):
+    """A load could not ask, or did not take the answer: this says nothing about whoever would be asked."""
 
 
 @dataclass(slots=True)
@@ -81,7 +89,7 @@ class LookupCache(Generic[K, V]):
         self._ttl_s = ttl_s
         self._negative_ttl_s = negative_ttl_s
         self._grace_s = grace_s
-        self._failing = False
+        self._failing_until = 0.0
         self._ask_again_at = 0.0
         self._clock = clock
         self._entries: dict[K, _Entry[V]] = {}
@@ -99,7 +107,9 @@ class LookupCache(Generic[K, V]):
                 overtaking the load.
         """
         entry, now = self._entries.get(key), self._clock()
-        if entry is not None and (now < entry.expires_at or (self._failing and now < entry.grace_until)):
+        if entry is not None and (
+            now < entry.expires_at or now < min(self._failing_until, entry.grace_until)
+        ):
             del self._entries[key]
             self._entries[key] = entry  # the most recently used one now
             if now >= entry.refresh_at:
@@ -170,8 +180,9 @@ class LookupCache(Generic[K, V]):
 
     def _refresh(self, key: K, now: float) -> None:
         """Ask again without anybody waiting for it; while nobody answers, only every few seconds."""
-        if key in self._loads or (self._failing and now < self._ask_again_at):
-            return
+        failing = now < self._failing_until
+        if key in self._loads or len(self._loads) >= _MAX_REFRESHES or (failing and now < self._ask_again_at):
+            return  # the next caller may
         self._ask_again_at = now + _ASK_AGAIN_S
         load = self._start_load(key)
         load.waiters += (
@@ -204,15 +215,17 @@ class LookupCache(Generic[K, V]):
         started = self._clock()
         try:
             value = await self._load(key)
+        except NotAskedError:
+            return self._answer_before(key)
         except (UnavailableError, DeadlineError):
-            self._failing = bool(self._grace_s)
+            self._failing_until = self._clock() + _BELIEVED_FAILING_S if self._grace_s else 0.0
             return self._answer_before(key)
         except GroveError as error:
-            self._failing = False
+            self._failing_until = 0.0
             if error.status_code >= _FIRST_SERVER_ERROR or error.retried:
                 raise
             return _Entry(started + self._negative_ttl_s, refusal=error.with_traceback(None))
-        self._failing = False
+        self._failing_until = 0.0
         expires_at = started + self._ttl_s
         if not self._grace_s:
             return _Entry(expires_at, value=value)

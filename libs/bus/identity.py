@@ -19,15 +19,15 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 from prometheus_client import Counter
 
-from libs.bus.cache import MAX_REPEATS, LookupCache
+from libs.bus.cache import MAX_REPEATS, LookupCache, NotAskedError
 from libs.bus.concerned import Concerned
 from libs.contracts.ecap import (
     TOKEN_REVOKED,
@@ -41,7 +41,6 @@ from libs.contracts.errors import (
     GroveError,
     NotFoundError,
     UnauthorizedError,
-    UnavailableError,
 )
 from libs.contracts.ids import application_of, is_token
 from libs.contracts.lifecycle import (
@@ -200,38 +199,34 @@ class Identity:
 
     async def _load_speaker(self, key: TokenKey) -> Speaker:
         application = key[0]
-        with self._watching(application) as watch:
-            for _ in range(MAX_REPEATS):
-                watch.reset()
-                try:
-                    speaker = await self._ask_whose_token(application)
-                except GroveError as error:
-                    if error.retried:
-                        raise
-                    if watch.refusals:
-                        continue
-                    self._concerned.add(("refusals", application), key)
+        async with self._turn():
+            # The watch begins with the turn: what is heard before anything is asked makes no answer wrong.
+            with self._watching(application) as watch:
+                return await self._load_unchanged(key, watch)
+
+    async def _load_unchanged(self, key: TokenKey, watch: "_Watch") -> Speaker:
+        application = key[0]
+        for _ in range(MAX_REPEATS):
+            watch.reset()
+            try:
+                speaker = await self._ask_whose_token(application)
+            except GroveError as error:
+                if error.retried:
                     raise
-                if speaker.endpoint_id not in watch.endpoints:
-                    self._concerned.add(("endpoint", speaker.endpoint_id), key)
-                    return speaker
-        raise UnavailableError("the token changes too often")
+                if watch.refusals:
+                    continue
+                self._concerned.add(("refusals", application), key)
+                raise
+            if speaker.endpoint_id not in watch.endpoints:
+                self._concerned.add(("endpoint", speaker.endpoint_id), key)
+                return speaker
+        raise NotAskedError("the token changes too often")
 
     async def _ask_whose_token(self, application: str) -> Speaker:
         subject = VALIDATE_TOKEN.subject(self._bus.subjects)
         message = EndpointTokenValidationRequest(app_name=application, token=_token.get())
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise UnavailableError("too many tokens are being asked for") from None
-        try:
-            with _counted("token"):
-                reply = await self._bus.request(
-                    subject, message, VALIDATE_TOKEN.reply, timeout_s=self._timeout_s
-                )
-        finally:
-            self._turns.release()
+        with _counted("token"):
+            reply = await self._bus.request(subject, message, VALIDATE_TOKEN.reply, timeout_s=self._timeout_s)
         if reply.endpoint_id is None:
             raise UnauthorizedError("unknown token")
         return Speaker(endpoint_id=reply.endpoint_id, token_id=reply.token_id or "")
@@ -265,6 +260,18 @@ class Identity:
         self._concerned.forget(("refusals", application))
         for watch in self._watches:
             watch.refusals = watch.refusals or watch.application == application
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise NotAskedError("too many tokens are being asked for") from None
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     @contextmanager
     def _watching(self, application: str) -> Iterator["_Watch"]:

@@ -139,6 +139,7 @@ class Ingest:
         self._in_flight = 0
         self._counter = 0
         self._scheduled = False
+        self._stopped = False
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -181,7 +182,11 @@ class Ingest:
         while (self._gathering.messages or self._full or self._in_flight) and self._loop.time() < ends_at:
             self._start()
             await asyncio.sleep(0.005)  # once in a life: batches that end do not tell anybody
+        self._stopped = True
         await self._tasks.finish(within_s=0.0)
+        for batch in (*self._full, self._gathering):
+            if batch.tickets:
+                self._owners.failed(0, batch.tickets, UnavailableError("the service is stopping"))
 
     def _close(self) -> _Batch:
         self._full.append(self._gathering)
@@ -191,6 +196,8 @@ class Ingest:
     def _start(self) -> None:
         """Publish what may be: full batches beside each other, a part of one when nothing is on its way."""
         self._scheduled = False
+        if self._stopped:
+            return
         while self._full and self._in_flight < MAX_IN_FLIGHT:
             self._publish_soon(self._full.popleft())
         if self._gathering.messages and not self._in_flight:

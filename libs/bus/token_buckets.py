@@ -19,9 +19,6 @@ from prometheus_client import Counter
 
 from libs.contracts.errors import TooManyRequestsError
 
-MAX_WAITING: Final = 1_000
-"""Messages of all endpoints together that wait for their bucket; more are refused at once."""
-
 _MIN_ENTRIES: Final = 1_024
 _ROUNDING: Final = 1e-6
 """Of a sample: what sums of durations may be off."""
@@ -45,7 +42,6 @@ class TokenBuckets:
         self._clock = clock
         self._full_at: dict[str, float] = {}
         self._sweep_at = _MIN_ENTRIES
-        self._waiting = 0
 
     def __len__(self) -> int:
         """Count the buckets that were not full when last looked at."""
@@ -61,17 +57,26 @@ class TokenBuckets:
         self._charge(endpoint_id, samples, now)
         return True
 
-    async def admit(self, endpoint_id: str, samples: int, *, within_s: float = 0.0) -> bool:
+    async def admit(self, endpoint_id: str, samples: int, *, by: float | None = None) -> bool:
         """Take so many samples as soon as there is anything in the bucket; returns whether that took a while.
 
+        Whoever waits is paid for in his transport's budget of bytes, and no more waits for one bucket than
+        the rate allows until then.
+
+        Args:
+            endpoint_id: Whose bucket.
+            samples: How many.
+            by: When they must be there, in seconds of the loop's clock; None = at once.
+
         Raises:
-            TooManyRequestsError: It takes longer than ``within_s``, or too many messages wait already.
+            TooManyRequestsError: It takes longer than until ``by``.
         """
         if not self._samples_per_s:
             return False
         now = self._clock()
         wait_s = self._empty_for_s(endpoint_id, now)
-        if wait_s > within_s or (wait_s and self._waiting >= MAX_WAITING):
+        patience_s = 0.0 if by is None else by - asyncio.get_running_loop().time()
+        if wait_s and wait_s > patience_s:
             _REFUSED.inc()
             raise TooManyRequestsError(
                 f"over the limit of {self._samples_per_s:g} samples a second", retry_after_s=math.ceil(wait_s)
@@ -80,11 +85,7 @@ class TokenBuckets:
         if not wait_s:
             return False
         _DELAYED.inc()
-        self._waiting += 1
-        try:
-            await asyncio.sleep(wait_s)
-        finally:
-            self._waiting -= 1
+        await asyncio.sleep(wait_s)
         return True
 
     def _empty_for_s(self, endpoint_id: str, now: float) -> float:

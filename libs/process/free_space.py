@@ -66,6 +66,8 @@ class FreeSpace:
         except OSError as error:
             _log.warning("disk_not_seen", directory=str(self._directory), reason=error.strerror)
             return
+        if not usage.total:
+            return  # some network disks do not tell
         free_percent = _PERCENT * usage.free / usage.total
         _FREE.set(free_percent / _PERCENT)
         wanted = self._min_free_percent + (_ROOM_AGAIN_PERCENT if self._low else 0)

@@ -80,7 +80,7 @@ class ProcessSettings:
         10.0,
         unit="%",
         minimum=0,
-        maximum=99,
+        maximum=95,
         doc="What has to be free on the volume of GROVE_JETSTREAM_DIRECTORY.",
     )
     allow_volatile_store: bool = setting(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -183,12 +183,22 @@ async def test_the_oldest_hours_go_first_and_those_of_others_stay(kept: Kept) ->
         found = await kept.rollups.hours(endpoint, 0, 2**53, minutes=False, limit=9, newest_first=False)
         return [each.hour_ms // HOUR_MS for each in found]
 
-    assert await kept.rollups.drop_older("tree", 4 * HOUR_MS + 1, limit=2) == 2
+    assert await kept.rollups.drop_older("tree", 4 * HOUR_MS + 1, application="olives", limit=2) == 2
     assert await left() == [3, 4, 5]
-    assert await kept.rollups.drop_older("tree", 4 * HOUR_MS + 1, limit=3) == 2
-    assert await kept.rollups.drop_older("tree", 5 * HOUR_MS, limit=3) == 0
+    assert await kept.rollups.drop_older("tree", 4 * HOUR_MS + 1, application="olives", limit=3) == 2
+    assert await kept.rollups.drop_older("tree", 5 * HOUR_MS, application="olives", limit=3) == 0
     assert (await left(), await left("other")) == ([5], [1])
     assert await kept.rollups.marked("tree", 0, 2**53, limit=150) == {HOUR_MS}
+
+
+async def test_hours_of_another_application_with_the_same_endpoint_id_stay(kept: Kept) -> None:
+    await kept.rollups.put(replace(rollup(1), configured={"olives-east-v1": "f00"}))
+    await kept.rollups.put(replace(rollup(2), configured={"figs-v1": "f00", "olives-v2": "f01"}))
+
+    assert await kept.rollups.drop_older("tree", 9 * HOUR_MS, application="olives", limit=5) == 1
+
+    left = await kept.rollups.hours("tree", 0, 2**53, minutes=False, limit=9, newest_first=False)
+    assert [each.hour_ms // HOUR_MS for each in left] == [1]
 
 
 async def test_of_two_who_advance_the_same_last_points_one_is_told_to_try_again(kept: Kept) -> None:

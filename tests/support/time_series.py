@@ -220,10 +220,16 @@ class InMemoryRollupRepository:
     async def drop(self, endpoint_id: str, hour_ms: int) -> None:
         self.rollups.pop((endpoint_id, hour_ms), None)
 
-    async def drop_older(self, endpoint_id: str, before_ms: int, *, limit: int) -> int:
+    async def drop_older(self, endpoint_id: str, before_ms: int, *, application: str, limit: int) -> int:
         if self.away:
             raise UnavailableError
-        older = sorted(key for key in self.rollups if key[0] == endpoint_id and key[1] < before_ms)[:limit]
+        older = sorted(
+            key
+            for key, rollup in self.rollups.items()
+            if key[0] == endpoint_id
+            and key[1] < before_ms
+            and any(application_of(version) == application for version in rollup.configured)
+        )[:limit]
         for key in older:
             del self.rollups[key]
         return len(older)

@@ -7,6 +7,7 @@ a mark puts its due time off: whoever claims must be done by then. The driver gi
 own, which nobody else encodes, so none of them leaves this file.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -99,16 +100,18 @@ class MongoRollupRepository:
         with store_errors():
             await self._rollups.delete_one({"_id": _key(endpoint_id, hour_ms)})
 
-    async def drop_older(self, endpoint_id: str, before_ms: int, *, limit: int) -> int:
+    async def drop_older(self, endpoint_id: str, before_ms: int, *, application: str, limit: int) -> int:
         """Remove the oldest computed hours."""
-        query = {"e": endpoint_id, "h": {"$gte": 0, "$lt": before_ms}}
+        # Its id may have been given again, in an application that keeps samples for longer.
+        versions = {"$regex": f'"{re.escape(application)}-[^-"]*":'}
+        query = {"e": endpoint_id, "h": {"$gte": 0, "$lt": before_ms}, "c": versions}
         with store_errors():
             found = await self._rollups.find(query, {"h": 1}, sort=[("h", 1)], limit=limit).to_list()
             if not found:
                 return 0
             hours = {"$gte": found[0]["h"], "$lte": found[-1]["h"]}
-            result = await self._rollups.delete_many({"e": endpoint_id, "h": hours})
-        return result.deleted_count
+            await self._rollups.delete_many({"e": endpoint_id, "h": hours, "c": versions})
+        return len(found)  # others may have deleted some of them meanwhile
 
     async def hours(
         self, endpoint_id: str, from_ms: int, to_ms: int, *, minutes: bool, limit: int, newest_first: bool

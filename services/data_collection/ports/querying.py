@@ -193,10 +193,10 @@ class RollupRepository(Protocol):
         """Computed hours with ``from_ms <= start < to_ms``, in order; ``minutes`` only if asked for."""
         ...
 
-    async def drop_older(self, endpoint_id: str, before_ms: int, *, limit: int) -> int:
-        """Remove the oldest computed hours that start before an instant; return how many went.
+    async def drop_older(self, endpoint_id: str, before_ms: int, *, application: str, limit: int) -> int:
+        """Remove the oldest computed hours that start before an instant; return how many there were.
 
-        At most ``limit``; fewer = none is left. Marks stay.
+        Only hours with samples of this application. At most ``limit``; fewer = none is left. Marks stay.
         """
         ...
 

@@ -83,7 +83,9 @@ async def expire(parts: Expiring) -> int:
         async for endpoint_id in parts.samples.endpoints_of(application):
             count = SLICE
             while count >= SLICE:
-                count = await parts.rollups.drop_older(endpoint_id, before_ms, limit=SLICE)
+                count = await parts.rollups.drop_older(
+                    endpoint_id, before_ms, application=application, limit=SLICE
+                )
                 metrics.ROLLUPS_DELETED.inc(count)
                 await asyncio.sleep(parts.pause_s if count else 0)
             count = SLICE

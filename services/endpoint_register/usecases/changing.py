@@ -164,12 +164,12 @@ class EndpointChanges:
             elif await self._endpoints.replace(before, after):
                 self._announcing.offer(after)
                 return outcomes
-            await asyncio.sleep(self._entropy.pause_s(tried))
+            await asyncio.sleep(self._entropy.pause_s(min(tried, ATTEMPTS)))
             tried += 1
             if crowded and clock() >= room_by:
                 raise UnavailableError("events of this endpoint cannot be published at the moment")
             if crowded:
-                ends_at, lost = clock() + self._settle_s, 0
+                ends_at, lost = max(ends_at, min(clock() + self._settle_s, room_by)), 0
                 continue
             lost += 1
             if lost >= ATTEMPTS or clock() >= ends_at:

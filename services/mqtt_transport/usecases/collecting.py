@@ -87,16 +87,17 @@ class Collecting:
         caller: Caller,
         *,
         held: int,
-        patience_s: float,
+        deadline: float,
     ) -> None:
         """Take a message of somebody who has just been let in, and remember its topic.
 
         Raises:
-            GroveError: It may not be stored, or its endpoint is over its rate for ``patience_s``.
+            GroveError: It may not be stored, or its endpoint is over its rate until ``deadline``, which is in
+                seconds of the loop's clock.
         """
         check_size(len(message.payload))
         samples = check_message(path.resource, message.payload)
-        if await self._buckets.admit(caller.endpoint_id, samples, within_s=patience_s):
+        if await self._buckets.admit(caller.endpoint_id, samples, by=deadline):
             await caller.check()
         binding = self._presence.find(caller.endpoint_id) or _unbound(channel, path, caller)
         spoken = Spoken(

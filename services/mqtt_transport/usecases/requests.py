@@ -74,17 +74,18 @@ class Requests:
         Telemetry is handed over: it is acknowledged with its batch, and ``held`` given back then.
         """
         bind_contextvars(correlation_id=new_correlation_id())
+        deadline = asyncio.get_running_loop().time() + self._patience_s
         path: Kp1Path | None = None
         try:
             if message.topic.startswith(PREFIX):
-                await self._things.take(channel, channel, message, held=held, patience_s=self._patience_s)
+                await self._things.take(channel, channel, message, held=held, deadline=deadline)
                 return HandedOver()
             path = parse_topic(message.topic)
             if path.extension == DCX:
                 let_in = await self._let_in(channel, path)
                 if isinstance(let_in, Caller):
                     await self._collecting.collect(
-                        channel, message, path, let_in, held=held, patience_s=self._patience_s
+                        channel, message, path, let_in, held=held, deadline=deadline
                     )
                     return HandedOver()
                 answer = let_in

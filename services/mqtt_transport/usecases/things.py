@@ -95,7 +95,7 @@ class Things:
         message: PublishReceived,
         *,
         held: int,
-        patience_s: float,
+        deadline: float,
     ) -> None:
         """Take a pack; it is acknowledged with its batch.
 
@@ -104,7 +104,7 @@ class Things:
             NotFoundError: There is no such topic.
             BadRequestError: The pack is no SenML, or names another device.
             PayloadTooLargeError: More than 64 KiB.
-            TooManyRequestsError: Its endpoint is over its rate for ``patience_s``.
+            TooManyRequestsError: Its endpoint is over its rate until ``deadline`` of the loop's clock.
         """
         device = self._let_in.get(client)
         if device is None:
@@ -119,7 +119,7 @@ class Things:
         now_ms = unix_ms(self._now())
         records = resolve_uplink(pack, dvn_uuid=device.dvn_uuid, now=now_ms / _MS)
         self._seen.note(device.endpoint_id, device.app_version_name)
-        waited = await self._buckets.admit(device.endpoint_id, len(records), within_s=patience_s)
+        waited = await self._buckets.admit(device.endpoint_id, len(records), by=deadline)
         if waited and self._let_in.get(client) is not device:
             raise ForbiddenError("the device's secret is no longer valid")
         stored = IngestMessage(

@@ -107,7 +107,7 @@ async def test_what_may_not_be_stored_is_refused_and_enters_no_batch(
 
 
 @pytest.mark.parametrize(
-    "transport", [{"min_free_percent": 99.0}], ids=["a disk that is nearly full"], indirect=True
+    "transport", [{"min_free_percent": 95.0}], ids=["a disk that is nearly full"], indirect=True
 )
 async def test_while_the_disk_is_nearly_full_it_is_a_503_at_once(
     transport: Transport, others: Others

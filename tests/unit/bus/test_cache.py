@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from libs.bus import LookupCache
-from libs.bus.cache import MAX_REPEATS
+from libs.bus.cache import MAX_REPEATS, NotAskedError
 from libs.contracts.errors import (
     DeadlineError,
     ForbiddenError,
@@ -334,8 +334,32 @@ async def test_whoever_can_be_asked_again_is_believed(owner: Owner) -> None:
     owner.answers["token"], owner.now = UnavailableError(), 31
     await cache.get("token")
     owner.answers["token"], owner.now = ForbiddenError("suspended"), 62
-    await cache.get("token")  # finds out
-    await settle()
+
+    with pytest.raises(ForbiddenError):
+        await cache.get("token")
+
+
+async def test_a_failure_is_believed_for_some_seconds_and_not_for_the_whole_grace(owner: Owner) -> None:
+    cache = owner.cache(grace_s=300)
+    owner.answers["other"] = "endpoint"
+    await cache.get("token")
+    await cache.get("other")
+    owner.answers["other"], owner.now = UnavailableError(), 31
+    await cache.get("other")
+    owner.answers["token"], owner.now = ForbiddenError("suspended"), 60
+
+    with pytest.raises(ForbiddenError):
+        await cache.get("token")
+
+
+async def test_who_could_not_ask_says_nothing_about_the_owner(owner: Owner) -> None:
+    cache = owner.cache(grace_s=100)
+    owner.answers["other"] = "endpoint"
+    await cache.get("token")
+    await cache.get("other")
+    owner.answers["other"], owner.now = NotAskedError(), 31
+    assert await cache.get("other") == "endpoint"
+    owner.answers["token"] = ForbiddenError("suspended")
 
     with pytest.raises(ForbiddenError):
         await cache.get("token")

@@ -239,3 +239,21 @@ async def test_while_the_disk_has_no_room_messages_of_others_fail_at_once() -> N
 
     await path.until(lambda: path.devices.failures == [(["a"], 503)], "it is refused")
     assert path.stream.published == []
+
+
+async def test_whoever_waits_when_time_is_over_is_told_that_it_failed_and_nothing_is_published_later(
+    path: Path,
+) -> None:
+    path.disk_has_room = False
+    for number in range(MAX_MESSAGES * (MAX_IN_FLIGHT + 1) + 1):
+        path.put(number)
+
+    await path.ingest.stop(within_s=0.05)
+    path.disk_has_room = True
+    await asyncio.sleep(0)
+
+    failed = sorted(
+        ticket for tickets, status in path.devices.failures for ticket in tickets if status == 503
+    )
+    assert failed == list(range(MAX_MESSAGES * (MAX_IN_FLIGHT + 1) + 1))
+    assert path.stream.published == []
