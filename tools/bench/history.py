@@ -29,6 +29,7 @@ from services.data_collection.domain.rollups import Mark
 from services.data_collection.domain.samples import Sample
 from services.data_collection.mongo import MongoSampleRepository
 from services.data_collection.mongo.rollups import MongoRollupRepository
+from tools.bench.mqtt_load import MqttConnection, publish
 from tools.bench.suite import Suite, Twin, create_twins, running_suite
 from tools.bench.table import Table, say
 from tools.bench.timing import Latency, measure
@@ -65,7 +66,7 @@ def main() -> int:
 
 
 async def _bench(directory: Path, options: argparse.Namespace) -> None:
-    async with running_suite(directory) as suite:
+    async with running_suite(directory, GROVE_DATA_COLLECTION_RETENTION_EVERY_S="5") as suite:
         say(f"creating {options.endpoints:,} endpoints")
         twins = await create_twins(suite, count=options.endpoints)
         ends_ms = start_of(int(time.time() * _MS), HOUR_MS)  # noqa: TID251 - of the data, as a device's clock
@@ -81,7 +82,8 @@ async def _bench(directory: Path, options: argparse.Namespace) -> None:
         ):
             table.add(what, f"{latency.p50_ms:.1f}", f"{latency.p99_ms:.1f}", str(goal_ms), f"{points:,}")
         print(f"{options.points:,} points of {options.endpoints:,} endpoints over 30 days\n\n{table}\n")
-        print(f"plan of the day's range: {await _plan(suite.mongodb, twins[0], ends_ms)}")
+        print(f"plan of the day's range: {await _plan(suite.mongodb, twins[0], ends_ms)}\n")
+        print(await _deletion(suite, twins, options.calls))
 
 
 async def _fill(samples: MongoSampleRepository, twins: list[Twin], points: int, begin_ms: int) -> None:
@@ -169,6 +171,44 @@ async def _ask(suite: Suite, twins: list[Twin], ends_ms: int, calls: int) -> lis
             say(f"asking for {resource} {parameters}")
             found.append((await measure(call, calls=calls, warmup=5), count))
     return found
+
+
+async def _deletion(suite: Suite, twins: list[Twin], calls: int) -> Table:
+    """Let all but a day be deleted, and see what that does to acknowledgements."""
+    table = Table(("publish until acknowledged, one at a time", "p50 ms", "p99 ms"))
+    device = await MqttConnection.open(suite.mqtt, "history")
+    topic = f"kp1/{twins[0].app_version}/dcx/{twins[0].token}/json"
+
+    async def call(_worker: int) -> None:
+        await device.acknowledged(publish(topic, b'{"n":1}'))
+
+    def add(what: str, latency: Latency) -> None:
+        table.add(what, f"{latency.p50_ms:.1f}", f"{latency.p99_ms:.1f}")
+
+    add("before", await measure(call, calls=10 * calls))
+    async with AsyncMongoClient[dict[str, Any]](suite.mongodb) as client:
+        samples = client.get_database(_DATABASE).get_collection("samples")
+        before = await samples.estimated_document_count()
+        await _keep_a_day(suite, str(application_of(twins[0].app_version)))
+        while (left := await samples.estimated_document_count()) > before - _SLICE:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(1)
+        began = time.perf_counter()
+        add("while a month of samples is deleted", await measure(call, calls=10 * calls))
+        rate = (left - await samples.estimated_document_count()) / (time.perf_counter() - began)
+    await device.close()
+    say(f"{rate:,.0f} samples deleted a second meanwhile")
+    return table
+
+
+async def _keep_a_day(suite: Suite, application: str) -> None:
+    path = f"/tekton/api/v1/app-configs/applications/{application}?serviceInstanceName=dcx"
+    body = {"dcx": {"kaa": {"applications": {application: {"retention": "1d"}}}}}
+    headers = {"Authorization": f"Bearer {suite.api_key}"}
+    async with (
+        aiohttp.ClientSession(suite.api, headers=headers, raise_for_status=True) as session,
+        session.put(path, json=body),
+    ):
+        pass
 
 
 def _iso(time_ms: int) -> str:
