@@ -49,8 +49,8 @@ async def report_alive(report: AliveReport, *, parts: Parts) -> bool:
 async def report_seen(report: SeenReport, *, parts: Parts) -> None:
     """Note whom a transport has heard, at most once a minute each.
 
-    Over HTTP, which announces no connections, an endpoint that is not connected otherwise also follows the
-    version it speaks for.
+    An endpoint that is not connected also follows the version it speaks for: HTTP announces no connections,
+    and a device that leaves an MQTT connection at once may be gone before it would have been announced.
 
     Raises:
         BadRequestError: It names too many endpoints.
@@ -76,7 +76,7 @@ async def report_seen(report: SeenReport, *, parts: Parts) -> None:
         if record is None or record.is_due(sighting):
             due.append((record, sighting))
         version, is_connected = AppVersionName(seen.app_version_name), record is not None and record.connected
-        if report.transport == "HTTP" and version != endpoint.version and not is_connected:
+        if version != endpoint.version and not is_connected:
             moves.append((endpoint, version))
     await parts.connectivity.see(due)
     await follow_versions(moves, parts=parts)

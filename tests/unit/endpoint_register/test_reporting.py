@@ -123,8 +123,11 @@ async def test_a_clock_an_hour_off_changes_nothing(world: World, twin: Endpoint,
     assert world.connectivity.kept[twin.id].last_seen == world.clock.now() - timedelta(seconds=7)
 
 
-async def test_an_endpoint_follows_the_version_it_speaks_for_over_http(world: World, twin: Endpoint) -> None:
-    await report_seen(seen_by(world, twin, version="olives-v2"), parts=world.parts)
+@pytest.mark.parametrize("transport", ["HTTP", "MQTT"])
+async def test_an_endpoint_that_is_not_connected_follows_the_version_it_speaks_for(
+    world: World, twin: Endpoint, transport: str
+) -> None:
+    await report_seen(seen_by(world, twin, version="olives-v2", transport=transport), parts=world.parts)
 
     assert world.endpoints.kept[twin.id].version == "olives-v2"
 
