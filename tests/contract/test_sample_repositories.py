@@ -115,6 +115,22 @@ async def test_pages_continue_wherever_they_ended(
     assert keys == sorted(keys, reverse=newest_first)
 
 
+@pytest.mark.parametrize("newest_first", [False, True], ids=["forward", "back"])
+async def test_whoever_continues_is_given_nothing_outside_the_range(
+    samples: SampleRepository,
+    newest_first: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    await samples.insert([sample(number, time_ms=number) for number in range(30)])
+    place = Place("tree", 20, (20).to_bytes(16, "big")) if newest_first else Place("tree", 5, bytes(16))
+
+    those = [
+        each.time_ms
+        async for each in samples.between(["tree"], 10, 15, after=place, newest_first=newest_first)
+    ]
+
+    assert those == ([14, 13, 12, 11, 10] if newest_first else [10, 11, 12, 13, 14])
+
+
 async def test_the_oldest_go_first_and_the_end_is_told_by_a_short_count(samples: SampleRepository) -> None:
     await samples.insert([sample(number, time_ms=number) for number in range(25)])
 

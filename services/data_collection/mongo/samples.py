@@ -89,7 +89,9 @@ class MongoSampleRepository:
         size = _PAGE
         while True:
             if after is not None:
-                first, end = (first, after.time_ms + 1) if newest_first else (after.time_ms, end)
+                first, end = (
+                    (first, min(end, after.time_ms + 1)) if newest_first else (max(first, after.time_ms), end)
+                )
             page = await self._page(endpoint_id, (first, end), size, newest_first=newest_first)
             new = [
                 each for each in page if after is None or _is_behind(each, after, newest_first=newest_first)

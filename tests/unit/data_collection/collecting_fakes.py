@@ -50,7 +50,15 @@ class InMemorySampleRepository:
             those = [each for each in self._of(endpoint_id) if from_ms <= each.time_ms < to_ms]
             found += reversed(those) if newest_first else those
         if after is not None:
-            found = found[[(each.endpoint_id, each.time_ms, each.id) for each in found].index(after) + 1 :]
+            ids, there = list(endpoint_ids), (after.time_ms, after.id)
+            at = ids.index(after.endpoint_id)
+
+            def is_behind(each: Sample) -> bool:
+                here = (each.time_ms, each.id)
+                is_later = here < there if newest_first else here > there
+                return is_later if each.endpoint_id == after.endpoint_id else ids.index(each.endpoint_id) > at
+
+            found = [each for each in found if is_behind(each)]
         for each in found[:limit]:
             yield each
 
