@@ -1,11 +1,14 @@
 """A device that never stops sending numbered samples over MQTT, and knows which were acknowledged."""
 
+import asyncio
 from collections import Counter
 
 from libs.contracts.payload import encode_json
 from tests.support.mqtt_writer import MqttWriter
 from tests.support.rest import Operator, Twin
 
+_PAUSE_S = 0.02
+"""Before each sample: at the pace of acknowledgements some dozens of devices outrun the embedded store."""
 _ALL_TIME = "fromDate=2020-01-01T00:00:00Z&toDate=2100-01-01T00:00:00Z"
 
 
@@ -20,6 +23,7 @@ class TelemetryWriter(MqttWriter):
         return f"kp1/{self.twin.app_version}/dcx/{self.twin.token}/json", encode_json({"n": number})
 
     async def update(self, key: str, number: int) -> int | str:
+        await asyncio.sleep(_PAUSE_S)
         outcome = await super().update(key, number)
         if outcome == 200:
             self.numbers.add(number)

@@ -15,17 +15,8 @@ from tests.support.waiting import eventually
 
 _WINDOW_S = 5.0
 """In each stretch of this length somebody is acknowledged, however long the store has been silent."""
-_PAUSE_S = 0.02
 _RESIDENT_MIB = 300
 _WORKERS = ("mqtt-transport", "http-transport", "data-collection", "credential-manager", "nats")
-
-
-class Tree(TelemetryWriter):
-    """A device that sends some dozens of samples a second."""
-
-    async def update(self, key: str, number: int) -> int | str:
-        await asyncio.sleep(_PAUSE_S)
-        return await super().update(key, number)
 
 
 @pytest.mark.chaos
@@ -39,11 +30,11 @@ class Tree(TelemetryWriter):
 async def test_devices_are_acknowledged_while_the_store_is_silent_and_nothing_is_lost(
     tmp_path: Path, outage_s: float, twins: int
 ) -> None:
-    trees: list[Tree] = []
+    trees: list[TelemetryWriter] = []
     async with running_stack(tmp_path) as stack, operator(stack) as rest:
 
-        def tree(twin: Twin) -> Tree:
-            trees.append(Tree(twin, stack.mqtt))
+        def tree(twin: Twin) -> TelemetryWriter:
+            trees.append(TelemetryWriter(twin, stack.mqtt))
             return trees[-1]
 
         async with metadata_load(rest, twins=twins, make_writer=tree) as load:
@@ -68,7 +59,7 @@ async def _acknowledged_all_the_time(load: Load, for_s: float) -> None:
         assert load.successes > before, f"nobody in {_WINDOW_S:g} s, {ends_at - time.monotonic():.0f} s to go"
 
 
-async def _has_all(rest: Operator, tree: Tree, *, deadline_s: float) -> None:
+async def _has_all(rest: Operator, tree: TelemetryWriter, *, deadline_s: float) -> None:
     async def all_stored() -> bool:
         return not tree.numbers - (await stored_numbers(rest, tree.twin)).keys()
 
