@@ -10,6 +10,7 @@ What waits here was taken into somebody's budget of bytes and is bounded by that
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -140,6 +141,7 @@ class Ingest:
         self._counter = 0
         self._scheduled = False
         self._stopped = False
+        self._idle = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -178,15 +180,20 @@ class Ingest:
 
     async def stop(self, *, within_s: float) -> None:
         """Publish what was gathered and return when all of it has been told, or its time is over."""
-        ends_at = self._loop.time() + within_s
-        while (self._gathering.messages or self._full or self._in_flight) and self._loop.time() < ends_at:
-            self._start()
-            await asyncio.sleep(0.005)  # once in a life: batches that end do not tell anybody
+        self._start()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._settled()
         self._stopped = True
         await self._tasks.finish(within_s=0.0)
         for batch in (*self._full, self._gathering):
             if batch.tickets:
                 self._owners.failed(0, batch.tickets, UnavailableError("the service is stopping"))
+
+    async def _settled(self) -> None:
+        while self._in_flight:  # when nothing is on its way, nothing waits either
+            self._idle.clear()
+            await self._idle.wait()
 
     def _close(self) -> _Batch:
         self._full.append(self._gathering)
@@ -236,6 +243,8 @@ class Ingest:
             self._in_flight -= 1
             _IN_FLIGHT.set(self._in_flight)
             self._start()
+            if not self._in_flight:
+                self._idle.set()
 
     async def _store(self, batch: _Batch, counter: int) -> None:
         while not self._has_room():

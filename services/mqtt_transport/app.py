@@ -31,6 +31,7 @@ from services.mqtt_transport.listener.websocket import WebSocketListener
 from services.mqtt_transport.settings import Settings
 from services.mqtt_transport.usecases.clients import Clients, Pace
 from services.mqtt_transport.usecases.collecting import Collecting
+from services.mqtt_transport.usecases.gathering import Gathering
 from services.mqtt_transport.usecases.presence import Presence
 from services.mqtt_transport.usecases.pushing import Pushing
 from services.mqtt_transport.usecases.requests import Requests, Telemetry
@@ -75,21 +76,19 @@ async def build(process: Process) -> None:
     pushing = Pushing(door, presence, connections, BusConfirmations(bus), tasks=tasks)
     await serve(bus, run_id=run_id_of(process), replica=process.replica, presence=presence, pushing=pushing)
     process.on_stop("bus requests", bus.stop_serving)
-    sessions = SessionStore(settings.max_sessions, settings.session_bytes, int(settings.session_expiry_s))
-    metrics.SESSIONS.set_function(lambda: len(sessions))
-    clients = Clients(sessions)
-    process.supervise("expiring sessions", _expire(clients))
+    clients = _clients(process, settings)
     buckets = TokenBuckets(samples_per_s=settings.endpoint_samples_per_s, burst=settings.endpoint_burst)
-    collecting = Collecting(identity, presence, seen, connections, buckets)
+    gathering = Gathering(identity, presence, seen, buckets)
+    collecting = Collecting(gathering, presence, connections, buckets)
     ingest = Ingest(
         bus, run_id=process.run_id, owners=collecting, wait_when_full=True, has_room=has_room(process)
     )
-    collecting.put_into(ingest)
+    gathering.put_into(ingest)
     await hear_replies(bus, run_id=process.run_id, collecting=collecting)
     process.on_stop("telemetry", lambda: ingest.stop(within_s=_TELEMETRY_STOP_S))
     secrets = DeviceSecrets(bus)
     await secrets.start()
-    things = Things(secrets, collecting, seen, buckets, now=clock.now)
+    things = Things(secrets, gathering, seen, buckets, now=clock.now)
     bus.on_cut(things.cut)
     requests = Requests(
         door,
@@ -101,7 +100,7 @@ async def build(process: Process) -> None:
     )
     parts = Parts(
         requests=requests,
-        collecting=collecting,
+        gathering=gathering,
         things=things,
         presence=presence,
         pushing=pushing,
@@ -125,6 +124,14 @@ async def build(process: Process) -> None:
 def run_id_of(process: Process) -> str:
     """Spell the run id as the bus knows it: pushes go there."""
     return f"{process.run_id:016x}"
+
+
+def _clients(process: Process, settings: Settings) -> Clients:
+    sessions = SessionStore(settings.max_sessions, settings.session_bytes, int(settings.session_expiry_s))
+    metrics.SESSIONS.set_function(lambda: len(sessions))
+    clients = Clients(sessions)
+    process.supervise("expiring sessions", _expire(clients))
+    return clients
 
 
 async def _presence(process: Process, bus: Bus, settings: Settings) -> Presence:

@@ -273,7 +273,7 @@ class Connection:
         while at < len(events):
             taken = held = 0
             if type(events[at]) is PublishReceived:
-                taken, held = self._parts.collecting.take(self, events, at)
+                taken, held = self._parts.gathering.take(self, events, at)
             if taken:
                 self._in_flight += taken
                 self._parts.intake.take(held)

@@ -6,7 +6,7 @@ from libs.bus.tasks import TaskSet
 from libs.mqtt import Limits
 from services.mqtt_transport.listener.intake import Intake
 from services.mqtt_transport.usecases.clients import Clients, Pace
-from services.mqtt_transport.usecases.collecting import Collecting
+from services.mqtt_transport.usecases.gathering import Gathering
 from services.mqtt_transport.usecases.presence import Presence
 from services.mqtt_transport.usecases.pushing import Pushing
 from services.mqtt_transport.usecases.requests import Requests
@@ -27,7 +27,7 @@ class Parts:
     """
 
     requests: Requests
-    collecting: Collecting
+    gathering: Gathering
     things: Things
     presence: Presence
     pushing: Pushing

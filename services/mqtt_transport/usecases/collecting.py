@@ -9,6 +9,7 @@ Telemetry is acknowledged when the stream has stored it. A device that gave a re
 ``/status`` once data-collection has stored it too, or on ``/error`` why it could not.
 """
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -18,15 +19,12 @@ import msgspec
 import structlog
 
 from libs.bus.front_door import Answer, Caller, check_size
-from libs.bus.identity import Identity
-from libs.bus.ingest import Ingest
-from libs.bus.seen import SeenReporter
 from libs.bus.token_buckets import TokenBuckets
 from libs.contracts.dcx import check_message
-from libs.contracts.errors import GroveError
-from libs.contracts.ingest import IngestMessage, IngestReplies
+from libs.contracts.errors import DeadlineError, GroveError
+from libs.contracts.ingest import IngestReplies
 from libs.contracts.kp1 import Kp1Path
-from libs.mqtt import Event, PublishReceived
+from libs.mqtt import PublishReceived
 from services.mqtt_transport import metrics
 from services.mqtt_transport.domain.answers import answer_topic
 from services.mqtt_transport.domain.bindings import Binding
@@ -50,32 +48,16 @@ _log = structlog.get_logger()
 
 
 class Collecting:
-    """Takes telemetry of all connections, and tells devices what became of it."""
+    """Takes telemetry of whoever has just been let in, and tells devices what became of all of it."""
 
     def __init__(
-        self,
-        identity: Identity,
-        presence: Presence,
-        seen: SeenReporter,
-        channels: Channels,
-        buckets: TokenBuckets,
+        self, gathering: Gathering, presence: Presence, channels: Channels, buckets: TokenBuckets
     ) -> None:
-        self._buckets = buckets
-        self._gathering = Gathering(identity, presence, seen, buckets)
+        self._gathering = gathering
         self._presence = presence
         self._channels = channels
+        self._buckets = buckets
         self._awaited: OrderedDict[int, tuple[float, list[tuple[int, int, PublishReceived]]]] = OrderedDict()
-
-    def put_into(self, ingest: Ingest) -> None:
-        """Begin: the two need each other."""
-        self._gathering.put_into(ingest)
-
-    def take(self, channel: TelemetryChannel, events: Sequence[Event], start: int) -> tuple[int, int]:
-        """Take messages of topics that were let in before, as many as stand side by side from ``start`` on.
-
-        Returns how many were taken, and the bytes held for them; the next one has to go the ordinary way.
-        """
-        return self._gathering.take(channel, events, start)
 
     # --- into the stream ------------------------------------------------------------------------
 
@@ -93,12 +75,12 @@ class Collecting:
 
         Raises:
             GroveError: It may not be stored, or its endpoint is over its rate until ``deadline``, which is in
-                seconds of the loop's clock.
+                seconds of the loop's clock, or whether it may still speak is not known then.
         """
         check_size(len(message.payload))
         samples = check_message(path.resource, message.payload)
         if await self._buckets.admit(caller.endpoint_id, samples, by=deadline):
-            await caller.check()
+            await _check_again(caller, deadline)
         binding = self._presence.find(caller.endpoint_id) or _unbound(channel, path, caller)
         spoken = Spoken(
             path,
@@ -113,18 +95,6 @@ class Collecting:
                 channel.topics.clear()
             channel.topics[message.topic] = spoken
         self._gathering.put_one(channel, message, spoken, samples=samples, held=held)
-
-    def put(
-        self,
-        channel: TelemetryChannel,
-        message: PublishReceived,
-        stored: IngestMessage,
-        *,
-        samples: int,
-        held: int,
-    ) -> None:
-        """Put what is to be stored of a message into a batch."""
-        self._gathering.put(channel, message, stored, samples=samples, held=held)
 
     # --- what became of it (libs.bus.ingest.Owners) ---------------------------------------------
 
@@ -194,6 +164,15 @@ class Collecting:
                 return
             del self._awaited[counter]
             metrics.DROPPED.labels("no reply in time").inc(len(awaited))
+
+
+async def _check_again(caller: Caller, deadline: float) -> None:
+    """Make sure that somebody who had to wait would still be let in."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            await caller.check()
+    except TimeoutError:
+        raise DeadlineError("no answer in time whether the token still holds") from None
 
 
 def _unbound(channel: TelemetryChannel, path: Kp1Path, caller: Caller) -> Binding:

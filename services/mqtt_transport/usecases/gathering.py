@@ -60,7 +60,7 @@ class Gathering:
         self._ingest: Ingest | None = None
 
     def put_into(self, ingest: Ingest) -> None:
-        """Begin: the two need each other."""
+        """Begin: the stream's batches tell their owners, who gather here."""
         self._ingest = ingest
 
     def take(self, channel: TelemetryChannel, events: Sequence[Event], start: int) -> tuple[int, int]:

@@ -28,7 +28,7 @@ from libs.contracts.senml.devices import device_named
 from libs.contracts.senml_credentials import SenmlCredentialRevokedEvent
 from libs.mqtt import PublishReceived, ReasonCode
 from services.mqtt_transport.ports import TelemetryChannel
-from services.mqtt_transport.usecases.collecting import Collecting
+from services.mqtt_transport.usecases.gathering import Gathering
 
 PREFIX: Final = "things/"
 """How topics of SenML devices begin."""
@@ -50,14 +50,14 @@ class Things:
     def __init__(
         self,
         secrets: DeviceSecrets,
-        collecting: Collecting,
+        gathering: Gathering,
         seen: SeenReporter,
         buckets: TokenBuckets,
         *,
         now: Callable[[], datetime],
     ) -> None:
         self._secrets = secrets
-        self._collecting = collecting
+        self._gathering = gathering
         self._seen = seen
         self._buckets = buckets
         self._now = now
@@ -125,7 +125,7 @@ class Things:
         stored = IngestMessage(
             device.endpoint_id, device.app_version_name, SENML_RESOURCE, _encode(records), now_ms
         )
-        self._collecting.put(channel, message, stored, samples=len(records), held=held)
+        self._gathering.put(channel, message, stored, samples=len(records), held=held)
 
     def cut(self) -> None:
         """End all of them: a revocation may have been missed."""

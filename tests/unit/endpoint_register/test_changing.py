@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from libs.bus import KeyedQueue
@@ -139,6 +140,41 @@ async def test_a_cancelled_caller_leaves_the_line(world: World, new_twin: NewTwi
 
     assert isinstance(outcomes[3], asyncio.CancelledError)
     assert {"k0", "k1", "k2", "k4", "last"} <= set(world.metadata_of(twin.id))
+
+
+@pytest.mark.parametrize(("timeout_ms", "is_made"), [(10_000, True), (600, False)], ids=["waits", "does not"])
+async def test_room_for_an_event_is_waited_for_as_long_as_the_request_waits(
+    world: World,
+    new_twin: NewTwin,
+    timeout_ms: int,
+    is_made: bool,  # noqa: FBT001 - a case
+) -> None:
+    twin = await new_twin()
+    full = tuple(replace(twin.outbox[0], seq=number) for number in range(1, MAX_OUTBOX + 1))
+    world.endpoints.kept[twin.id] = replace(world.endpoints.kept[twin.id], outbox=full, seq=MAX_OUTBOX)
+    changing = EndpointChanges(
+        endpoints=world.endpoints,
+        turns=KeyedQueue[str](),
+        announcing=world.announcing,
+        entropy=world.entropy,
+        settle_s=0.05,
+    )
+    parts = replace(world.parts, changing=changing)
+    request = msgspec.structs.replace(put(twin, "n", 1), timeout=timeout_ms)
+
+    async def make_room() -> None:
+        await asyncio.sleep(0.4)  # many times what a lost race is tried for
+        world.endpoints.kept[twin.id] = replace(world.endpoints.kept[twin.id], outbox=())
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(make_room(), name="make room")
+        if is_made:
+            await put_metadata_key(request, parts=parts)
+        else:
+            with pytest.raises(UnavailableError):
+                await put_metadata_key(request, parts=parts)
+
+    assert world.metadata_of(twin.id) == ({"n": 1} if is_made else {})
 
 
 async def test_metadata_do_not_change_while_too_many_events_wait(world: World, new_twin: NewTwin) -> None:

@@ -98,7 +98,7 @@ class Line:
         nothing = cast("Any", None)
         self.parts = Parts(
             requests=cast("Any", NoRequests()),
-            collecting=cast("Any", NoTelemetry()),
+            gathering=cast("Any", NoTelemetry()),
             things=cast("Any", NoThings()),
             presence=cast("Any", NoPresence()),
             pushing=Pushing(nothing, nothing, nothing, self.reports, tasks=self.tasks),
