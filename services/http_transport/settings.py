@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from libs.process import setting
+from libs.process.device_settings import DeviceSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(DeviceSettings):
     """Read from ``GROVE_HTTP_TRANSPORT_<FIELD>``."""
 
     port: int = setting(
@@ -34,12 +35,6 @@ class Settings:
     stall_s: float = setting(
         30.0, unit="s", minimum=0.05, doc="How long a client may not read its answer before it is cut off."
     )
-    owner_s: float = setting(
-        5.0,
-        unit="s",
-        minimum=0.05,
-        doc="For each owner that is asked; then 504, or 503 if it is away.",
-    )
     durable_s: float = setting(
         15.0,
         unit="s",
@@ -57,26 +52,4 @@ class Settings:
         unit="bytes",
         minimum=1,
         doc="Unanswered requests in memory, all clients together.",
-    )
-    identity_entries: int = setting(
-        100_000, minimum=1, unit="tokens", doc="Tokens remembered for 30 s; 85 MB when full."
-    )
-    identity_grace_s: float = setting(
-        300.0,
-        unit="s",
-        minimum=0,
-        maximum=3600,
-        doc="How much longer a token that was let in is let in while nobody can be asked about it.",
-    )
-    endpoint_samples_per_s: float = setting(
-        0.0,
-        unit="samples/s",
-        minimum=0,
-        doc="That one endpoint may send to this replica in the long run; 0 = as many as it likes.",
-    )
-    endpoint_burst: int = setting(
-        10_000,
-        unit="samples",
-        minimum=1,
-        doc="That it may send at once; a message of the largest kind has 8,192.",
     )

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from libs.process import setting
+from libs.process.device_settings import DeviceSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(DeviceSettings):
     """Read from ``GROVE_MQTT_TRANSPORT_<FIELD>``."""
 
     port: int = setting(
@@ -37,9 +38,6 @@ class Settings:
     connect_s: float = setting(
         10.0, unit="s", minimum=0.05, doc="From the connection to its CONNECT, as protocol/kp1.md says."
     )
-    owner_s: float = setting(
-        5.0, unit="s", minimum=0.05, doc="For each owner that is asked; then 504, or 503 if it is away."
-    )
     patience_s: float = setting(
         10.0,
         unit="s",
@@ -69,26 +67,4 @@ class Settings:
     )
     session_expiry_s: float = setting(
         3600.0, unit="s", minimum=0, maximum=3600, doc="Longest time a session is kept."
-    )
-    identity_entries: int = setting(
-        100_000, minimum=1, unit="tokens", doc="Tokens remembered for 30 s; 85 MB when full."
-    )
-    identity_grace_s: float = setting(
-        300.0,
-        unit="s",
-        minimum=0,
-        maximum=3600,
-        doc="How much longer a token that was let in is let in while nobody can be asked about it.",
-    )
-    endpoint_samples_per_s: float = setting(
-        0.0,
-        unit="samples/s",
-        minimum=0,
-        doc="That one endpoint may send to this replica in the long run; 0 = as many as it likes.",
-    )
-    endpoint_burst: int = setting(
-        10_000,
-        unit="samples",
-        minimum=1,
-        doc="That it may send at once; a message of the largest kind has 8,192.",
     )
