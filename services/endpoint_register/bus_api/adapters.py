@@ -21,7 +21,7 @@ from libs.contracts.subjects import EventType, Subjects
 from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.domain.whitelist import Whitelist
 
-_CREDENTIALS_S: Final = 3.0
+_CREDENTIALS_S: Final = 4.0
 """Creating an endpoint asks once and writes four times, and its caller waits 5 s for all of it."""
 
 _MAX_VERSIONS: Final = 10_000

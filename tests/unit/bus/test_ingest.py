@@ -78,13 +78,18 @@ class Path:
         self.stream = Stream()
         self.devices = Devices()
         self.disk_has_room = True
+        self.disk_was_looked_at = False
         self.ingest = Ingest(
             self.stream,
             run_id=RUN,
             owners=self.devices,
             wait_when_full=wait_when_full,
-            has_room=lambda: self.disk_has_room,
+            has_room=self.has_room,
         )
+
+    def has_room(self) -> bool:
+        self.disk_was_looked_at = True
+        return self.disk_has_room
 
     def put(
         self, ticket: object, *, payload: bytes = b"1", samples: int = 1, resource: str = "/json"
@@ -224,7 +229,7 @@ async def test_stopping_gives_up_in_time_and_says_so(path: Path) -> None:
 async def test_while_the_disk_has_no_room_messages_of_paused_devices_wait(path: Path) -> None:
     path.disk_has_room = False
     path.put("a")
-    await asyncio.sleep(0.05)
+    await path.until(lambda: path.disk_was_looked_at, "the disk was looked at")
     published_early = list(path.stream.published)
     path.disk_has_room = True
 
