@@ -23,6 +23,7 @@ from libs.store.durability import check_durable
 from libs.store.failures import store_errors, translate
 from libs.store.indexes import Index, ensure_indexes
 from libs.store.refusals import StoreRefusedError
+from libs.store.waiting import correct_waiting
 
 Document = dict[str, Any]
 
@@ -30,6 +31,7 @@ OPERATION_S: Final = 4.0
 MAX_CONNECTIONS: Final = 32
 _LOG_EVERY_S: Final = 4.0
 _RETRY_S: Final = 0.2
+_FAREWELL_S: Final = 1.0
 _WRITE_CONCERN: Final = WriteConcern("majority", j=True)
 _CODEC_OPTIONS: Final = CodecOptions[Document](
     tz_aware=True, tzinfo=UTC, uuid_representation=UuidRepresentation.STANDARD
@@ -65,6 +67,7 @@ class Store:
         Raises:
             StoreRefusedError: The URL cannot be understood.
         """
+        correct_waiting()
         try:
             client = AsyncMongoClient[Document](
                 url,
@@ -123,8 +126,15 @@ class Store:
             await self._database.command("ping")
 
     async def close(self) -> None:
-        """Close all connections; operations that still run fail."""
-        await self._client.close()
+        """Close all connections; operations that still run fail.
+
+        The driver first tells the store which sessions are over, and would wait 30 s for one that is away.
+        """
+        try:
+            async with asyncio.timeout(_FAREWELL_S):
+                await self._client.close()
+        except TimeoutError:
+            await self._client.close()  # the sessions are forgotten: now it only closes
 
     async def _is_usable(self) -> bool:
         try:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from libs.contracts.errors import UnavailableError
+from services.data_collection.domain.lasts import Last, Lasts
+from services.data_collection.mongo.queries import MongoLastRepository
 from tests.component.data_collection.conftest import Start, Transport, message
 from tests.support.servers import NatsServer, StoreServer, nats_process, store_process
 
@@ -51,6 +54,21 @@ async def test_nats_killed_while_the_stream_is_drained_loses_and_doubles_nothing
     await replica.watch().look()
 
     await replica.holds(BATCHES * SAMPLES, deadline_s=40)
+
+
+async def test_last_points_that_the_store_does_not_take_are_one_expected_error_and_taken_when_it_is_back(
+    start: Start, store_server: StoreServer
+) -> None:
+    lasts = MongoLastRepository((await start(collecting=False)).store)
+    points = {"auto~t": Last(1, "aa", {"value": 1})}
+    changed = [Lasts(f"tree-{n}", "grove", points=points, revision=1) for n in range(3)]
+    await store_server.kill()
+
+    with pytest.raises(UnavailableError):
+        await lasts.advance(changed)
+
+    await store_server.start()
+    assert await lasts.advance(changed) == []
 
 
 async def test_store_killed_for_some_seconds_loses_and_doubles_nothing(

@@ -230,3 +230,14 @@ async def test_a_task_that_was_cancelled_may_use_the_store_to_clean_up(
         worker.cancel()
 
     assert await things.find_one({"_id": "cleaned"}) is not None
+
+
+async def test_closing_does_not_wait_for_a_store_that_is_away(fragile: StoreServer) -> None:
+    store = Store.open(fragile.url, database="away", app_name="test")
+    await store.collection("things").insert_one({"_id": 1})
+    await fragile.kill()
+    began = time.monotonic()
+
+    await store.close()
+
+    assert time.monotonic() - began < 1 + SLACK_S
