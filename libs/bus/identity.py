@@ -29,13 +29,13 @@ from prometheus_client import Counter
 
 from libs.bus.cache import MAX_REPEATS, LookupCache, NotAskedError
 from libs.bus.concerned import Concerned
+from libs.bus.token_questions import ON_THEIR_WAY, TokenQuestions
 from libs.contracts.ecap import (
+    MAX_TOKENS_TOGETHER,
     TOKEN_REVOKED,
     TOKEN_STATUS_CHANGED,
-    VALIDATE_TOKEN,
     EndpointTokenRevokedEvent,
     EndpointTokenStatusChangedEvent,
-    EndpointTokenValidationRequest,
 )
 from libs.contracts.errors import (
     GroveError,
@@ -59,9 +59,8 @@ MAX_ENTRIES = 100_000
 """Tokens remembered; 85 MB when full. A fleet larger than this asks again more often."""
 MAX_VERSIONS = 4_096
 
-_LOOKUPS_AT_ONCE = 128
-"""Whose token this is, asked by one process: a fleet that comes back waits here, not at an owner who takes
-512 at once from everybody and refuses the rest."""
+_LOOKUPS_AT_ONCE = ON_THEIR_WAY * MAX_TOKENS_TOGETHER
+"""Tokens that one process asks about: a fleet that comes back waits here, where it costs nothing."""
 _DIGEST_BYTES = 16
 
 _ASKED = Counter("grove_identity_asked_total", "Questions put to the identity cache.", ["question"])
@@ -124,6 +123,7 @@ class Identity:
         self._turns = asyncio.Semaphore(_LOOKUPS_AT_ONCE)
         self._timeout_s = timeout_s
         self._secret = secrets.token_bytes(32)
+        self._questions = TokenQuestions(bus, timeout_s=timeout_s)
         self._versions = LookupCache(
             self._load_version, max_entries=MAX_VERSIONS, grace_s=grace_s, clock=clock
         )
@@ -223,13 +223,11 @@ class Identity:
         raise NotAskedError("the token changes too often")
 
     async def _ask_whose_token(self, application: str) -> Speaker:
-        subject = VALIDATE_TOKEN.subject(self._bus.subjects)
-        message = EndpointTokenValidationRequest(app_name=application, token=_token.get())
         with _counted("token"):
-            reply = await self._bus.request(subject, message, VALIDATE_TOKEN.reply, timeout_s=self._timeout_s)
-        if reply.endpoint_id is None:
+            holder = await self._questions.ask(application, _token.get())
+        if holder.endpoint_id is None:
             raise UnauthorizedError("unknown token")
-        return Speaker(endpoint_id=reply.endpoint_id, token_id=reply.token_id or "")
+        return Speaker(endpoint_id=holder.endpoint_id, token_id=holder.token_id or "")
 
     def _token_revoked(self, event: EndpointTokenRevokedEvent) -> None:
         self._forget_endpoint(event.endpoint_id)

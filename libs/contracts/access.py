@@ -102,6 +102,7 @@ _FOR_OPERATORS = (
 _FOR_DEVICES = (
     lifecycle.RESOLVE_APP_VERSION,
     ecap.VALIDATE_TOKEN,
+    ecap.VALIDATE_TOKENS,
     senml_credentials.DEVICE_SECRETS,
     senml_credentials.ACTIVATE_DEVICE_SECRET,
     esp.EPMX,

@@ -51,11 +51,15 @@ from libs.contracts.ecap import (
     TOKEN_REVOKED,
     TOKEN_STATUS_CHANGED,
     VALIDATE_TOKEN,
+    VALIDATE_TOKENS,
+    EndpointTokensValidationRequest,
+    EndpointTokensValidationResponse,
     EndpointTokenValidationRequest,
     EndpointTokenValidationResponse,
+    TokenHolder,
 )
 from libs.contracts.endpoints import GET_ENDPOINT, GetEndpoint
-from libs.contracts.errors import InternalError
+from libs.contracts.errors import GroveError, InternalError
 from libs.contracts.ids import AppVersionName, EndpointId, application_of
 from libs.contracts.instants import iso_ms
 from libs.contracts.messages import ReplyT, RequestT
@@ -91,6 +95,7 @@ from services.credential_manager.usecases import api_keys, devices, removing, se
 
 SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
     VALIDATE_TOKEN,
+    VALIDATE_TOKENS,
     CREATE_TOKEN,
     LIST_TOKENS,
     SET_TOKEN_STATUS,
@@ -169,6 +174,7 @@ class BusApi:
     async def serve(self, bus: Bus) -> None:
         """Answer every operation of :data:`SUBJECTS`."""
         await _serve(bus, VALIDATE_TOKEN, self.on_validate_token)
+        await _serve(bus, VALIDATE_TOKENS, self.on_validate_tokens)
         await _serve(bus, CREATE_TOKEN, self.on_create_token)
         await _serve(bus, LIST_TOKENS, self.on_list_tokens)
         await _serve(bus, SET_TOKEN_STATUS, self.on_set_token_status)
@@ -192,6 +198,12 @@ class BusApi:
     ) -> EndpointTokenValidationResponse:
         token = await validating.validate_token(request, parts=self._parts)
         return EndpointTokenValidationResponse(token_id=token.id, endpoint_id=token.endpoint_id)
+
+    async def on_validate_tokens(
+        self, request: EndpointTokensValidationRequest
+    ) -> EndpointTokensValidationResponse:
+        answers = await validating.validate_tokens(request, parts=self._parts)
+        return EndpointTokensValidationResponse(holders=tuple(_holder(each) for each in answers))
 
     async def on_create_token(self, request: CreateToken) -> CreatedTokenReply:
         token, value = await tokens.create_token(request, parts=self._parts)
@@ -290,6 +302,12 @@ async def _serve(
     bus: Bus, operation: Operation[RequestT, ReplyT], handler: Callable[[RequestT], Awaitable[ReplyT]]
 ) -> None:
     await bus.serve(operation.subject(bus.subjects), operation.request, handler, queue=operation.instance)
+
+
+def _holder(answer: EndpointToken | GroveError) -> TokenHolder:
+    if isinstance(answer, GroveError):
+        return TokenHolder(status_code=answer.status_code, reason_phrase=answer.reason_phrase)
+    return TokenHolder(token_id=answer.id, endpoint_id=answer.endpoint_id)
 
 
 def _token_body(token: EndpointToken) -> Token:

@@ -6,7 +6,7 @@ retries may be off, so a write whose answer got lost is sent again here, within 
 operation has, and recognised by its id or attempt if it had been done.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
@@ -178,6 +178,12 @@ class MongoTokenRepository(_MongoCredentials[EndpointToken]):
 
     async def find_by_value(self, application: ApplicationName, fingerprint: bytes) -> EndpointToken | None:
         return await self._find({"application": application, "tokenHash": Binary(fingerprint)})
+
+    async def find_by_values(
+        self, application: ApplicationName, fingerprints: Sequence[bytes]
+    ) -> list[EndpointToken]:
+        hashes = [Binary(each) for each in fingerprints]
+        return await self._find_all({"application": application, "tokenHash": {"$in": hashes}})
 
 
 class MongoSenmlRepository(_MongoCredentials[SenmlCredential]):

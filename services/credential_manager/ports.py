@@ -5,7 +5,7 @@ when the store cannot be reached. A write whose answer got lost is settled insid
 that this write stands, however often it had to be sent.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -93,6 +93,11 @@ class TokenRepository(CredentialRepository[EndpointToken], Protocol):
 
     async def find_by_value(self, application: ApplicationName, fingerprint: bytes) -> EndpointToken | None:
         """The token that has this value, LIVE or UNCONFIRMED."""
+
+    async def find_by_values(
+        self, application: ApplicationName, fingerprints: Sequence[bytes]
+    ) -> list[EndpointToken]:
+        """The tokens that have these values, LIVE or UNCONFIRMED, in no order."""
 
 
 class SenmlRepository(CredentialRepository[SenmlCredential], Protocol):

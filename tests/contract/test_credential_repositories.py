@@ -100,6 +100,18 @@ async def test_what_is_stored_is_found_again_whole(tokens: TokenRepository) -> N
     assert await tokens.find_by_value(APPLICATION, token(2).fingerprint) is None
 
 
+async def test_many_values_are_found_at_once_each_in_its_application(tokens: TokenRepository) -> None:
+    stored = [token(1), token(2), token(3, value=2, application="grapes"), token(4)]
+    for one in stored:
+        assert await tokens.add(one)
+    asked = [token(number).fingerprint for number in (2, 1, 9)]
+
+    found = await tokens.find_by_values(APPLICATION, asked)
+
+    assert sorted(each.id for each in found) == ["token-1", "token-2"]
+    assert await tokens.find_by_values(APPLICATION, []) == []
+
+
 async def test_a_value_exists_once_per_application(tokens: TokenRepository) -> None:
     assert await tokens.add(token(1, value=7))
 

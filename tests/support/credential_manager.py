@@ -1,7 +1,7 @@
 """In-memory ports of credential-manager, held to the same contract as the real ones, and a clock to move."""
 
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
@@ -156,6 +156,12 @@ class InMemoryTokenRepository(_InMemoryCredentials[EndpointToken]):
             if (token.application, token.fingerprint) == (application, fingerprint):
                 return token
         return None
+
+    async def find_by_values(
+        self, application: ApplicationName, fingerprints: Sequence[bytes]
+    ) -> list[EndpointToken]:
+        found = [await self.find_by_value(application, each) for each in fingerprints]
+        return [each for each in found if each is not None]
 
 
 class InMemorySenmlRepository(_InMemoryCredentials[SenmlCredential]):

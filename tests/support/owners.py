@@ -16,17 +16,17 @@ from libs.contracts.connectivity import (
 from libs.contracts.ecap import (
     TOKEN_REVOKED,
     TOKEN_STATUS_CHANGED,
-    VALIDATE_TOKEN,
+    VALIDATE_TOKENS,
     EndpointTokenRevokedEvent,
     EndpointTokenStatusChangedEvent,
-    EndpointTokenValidationRequest,
-    EndpointTokenValidationResponse,
+    EndpointTokensValidationRequest,
+    EndpointTokensValidationResponse,
+    TokenClaim,
+    TokenHolder,
 )
 from libs.contracts.errors import (
-    ForbiddenError,
     GroveError,
     NotFoundError,
-    UnauthorizedError,
     UnavailableError,
 )
 from libs.contracts.esp import EPMX, ClientData, ExtensionData
@@ -86,9 +86,9 @@ class Owners:
         subject = RESOLVE_APP_VERSION.subject(register.subjects)
         await register.serve(subject, AppVersionRequest, self._resolve, queue="endpoint-register")
         await register.serve(EPMX.subject(register.subjects), ClientData, self._epmx, queue="epmx")
-        subject = VALIDATE_TOKEN.subject(credentials.subjects)
+        subject = VALIDATE_TOKENS.subject(credentials.subjects)
         await credentials.serve(
-            subject, EndpointTokenValidationRequest, self._validate, queue="credential-manager"
+            subject, EndpointTokensValidationRequest, self._validate, queue="credential-manager"
         )
 
     async def keep_events(self) -> None:
@@ -160,14 +160,17 @@ class Owners:
             application_name=application, extensions=self.versions[request.app_version_name]
         )
 
-    async def _validate(self, request: EndpointTokenValidationRequest) -> EndpointTokenValidationResponse:
-        self.asked["token"] += 1
-        endpoint_id, status = self.tokens.get((request.app_name, request.token), ("", None))
+    async def _validate(self, request: EndpointTokensValidationRequest) -> EndpointTokensValidationResponse:
+        self.asked["token"] += len(request.tokens)
+        return EndpointTokensValidationResponse(holders=tuple(map(self._holder, request.tokens)))
+
+    def _holder(self, claim: TokenClaim) -> TokenHolder:
+        endpoint_id, status = self.tokens.get((claim.app_name, claim.token), ("", None))
         if status is None:
-            raise UnauthorizedError("unknown token")
+            return TokenHolder(status_code=401, reason_phrase="unknown token")
         if status not in ACCEPTED:
-            raise ForbiddenError(f"token is {status.value}")
-        return EndpointTokenValidationResponse(token_id="t", endpoint_id=endpoint_id)
+            return TokenHolder(status_code=403, reason_phrase=f"token is {status.value}")
+        return TokenHolder(token_id="t", endpoint_id=endpoint_id)
 
     async def _epmx(self, request: ClientData) -> ExtensionData:
         self.asked["epmx"] += 1

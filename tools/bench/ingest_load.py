@@ -1,14 +1,15 @@
 """A light QoS 1 load in a process of its own: prebuilt PUBLISH frames on raw sockets, PUBACKs counted.
 
 ``python -m tools.bench.ingest_load`` reads a :class:`Plan` from its first line of standard input, connects,
-sends every topic once, says ``ready``, and for each further line, a number of messages, sends as many and
-answers with a :class:`Result`. Every connection keeps a window of messages outstanding and sends half of it
+sends every topic once, says ``ready``, and for each further line, a number of messages, sends as many, of all
+topics in turn, and answers with a :class:`Result`. Every connection keeps a window of messages outstanding and sends half of it
 again when half of it was acknowledged. Latency is that of the last message of such a half, from the write
 to its PUBACK, so it counts the whole wait behind the others; all other messages are only counted.
 """
 
 import asyncio
 import itertools
+import math
 import sys
 import time
 from collections import deque
@@ -22,6 +23,7 @@ import uvloop
 from tools.bench.mqtt_load import publish
 
 _PUBACK_BYTES: Final = 4
+_PACKET_IDS: Final = 65_535
 _CONNACK: Final = b"\x20\x02\x00\x00"
 _CONNECTING_AT_ONCE: Final = 50
 _LEAST_LATENCIES: Final = 2
@@ -73,11 +75,12 @@ class Client(asyncio.Protocol):
     def __init__(self, plan: Plan, topics: Sequence[str], settled: Callable[[], None]) -> None:
         payload, half = plan.payload.encode(), max(1, plan.window // 2)
         self.hello = [publish(topic, payload) for topic in topics]
+        count = half * max(2, math.ceil(len(topics) / half))
         frames = [
-            publish(topic, payload, packet_id=number + 1)
-            for number, topic in zip(range(2 * half), itertools.cycle(topics), strict=False)
+            publish(topic, payload, packet_id=number % _PACKET_IDS + 1)
+            for number, topic in zip(range(count), itertools.cycle(topics), strict=False)
         ]
-        self.halves = [b"".join(frames[:half]), b"".join(frames[half:])]
+        self.halves = [b"".join(frames[start : start + half]) for start in range(0, count, half)]
         self.half = half
         self.acknowledged = 0
         self.taken: list[float] = []

@@ -12,7 +12,10 @@ import msgspec
 from tools.bench.ingest_load import Plan, Result
 from tools.bench.suite import Twin
 
-_READY_S: Final = 180.0
+_READY_S: Final = 60.0
+_PATIENCE_S: Final = 120.0
+_LET_IN_PER_S: Final = 100
+"""The least that is expected of first messages: each writes that its token is in use."""
 _OUTSTANDING: Final = 20_000
 """Messages of all connections together: more than a transport has on their way, less than it may hold."""
 _MOST_OUTSTANDING: Final = 1_000
@@ -33,6 +36,7 @@ def plan_topics(url: str, topics: list[list[str]], payload: str, *, outstanding:
         topics=topics,
         window=min(_MOST_OUTSTANDING, outstanding // len(topics)),
         payload=payload,
+        patience_s=_PATIENCE_S + sum(map(len, topics)) / _LET_IN_PER_S,
     )
 
 
@@ -50,7 +54,7 @@ class Loader:
     async def start(self, plan: Plan) -> None:
         """Connect; returns when every topic was let in."""
         await self._tell(msgspec.json.encode(plan) + b"\n")
-        async with asyncio.timeout(_READY_S):
+        async with asyncio.timeout(_READY_S + plan.patience_s):
             await self._line()
 
     async def _tell(self, line: bytes) -> None:

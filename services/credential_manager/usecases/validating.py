@@ -1,17 +1,30 @@
-"""Whose token is this: asked by transports for every device they do not know yet.
+"""Whose token is this: asked by transports for every device they do not know yet, of many at once.
 
 One read; one write in the life of a token, when its first use makes it Active. That change takes
 nothing away from anybody, so it is told in the background: an event before the answer would make
 every transport repeat the very lookup it is waiting for.
 """
 
-from libs.contracts.ecap import EndpointTokenValidationRequest
-from libs.contracts.errors import UnauthorizedError
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from libs.contracts.ecap import (
+    MAX_TOKENS_TOGETHER,
+    EndpointTokensValidationRequest,
+    EndpointTokenValidationRequest,
+    TokenClaim,
+)
+from libs.contracts.errors import BadRequestError, GroveError, UnauthorizedError
 from libs.contracts.ids import ApplicationName, is_token
 from libs.contracts.tokens import TokenStatus
 from services.credential_manager.domain import EndpointToken, Phase
 from services.credential_manager.ports import Parts
 from services.credential_manager.usecases.changing import change, new_change
+
+_UNKNOWN: Final = "no such endpoint token in this application"
+_ACTIVATED_AT_ONCE: Final = 8
+"""First uses of one question that are written beside each other."""
 
 
 async def validate_token(request: EndpointTokenValidationRequest, *, parts: Parts) -> EndpointToken:
@@ -38,11 +51,58 @@ async def validate_token(request: EndpointTokenValidationRequest, *, parts: Part
     return token
 
 
+async def validate_tokens(
+    request: EndpointTokensValidationRequest, *, parts: Parts
+) -> list[EndpointToken | GroveError]:
+    """Let holders in as :func:`validate_token` does; one answer, or error, for each token.
+
+    Raises:
+        BadRequestError: Too many tokens.
+        UnavailableError: None can be looked up now.
+    """
+    if len(request.tokens) > MAX_TOKENS_TOGETHER:
+        raise BadRequestError(f"at most {MAX_TOKENS_TOGETHER} tokens may be asked about at once")
+    found = await _find_by_values(request.tokens, parts=parts)
+    turns = asyncio.Semaphore(_ACTIVATED_AT_ONCE)
+
+    async def answer(claim: TokenClaim) -> EndpointToken | GroveError:
+        token = found.get(claim)
+        if token is not None and token.status is TokenStatus.ACTIVE:
+            return token
+        if token is None:
+            return UnauthorizedError(_UNKNOWN)
+        async with turns:
+            try:
+                one = EndpointTokenValidationRequest(app_name=claim.app_name, token=claim.token)
+                return await validate_token(one, parts=parts)
+            except GroveError as error:
+                return error
+
+    async with asyncio.TaskGroup() as group:
+        answers = [group.create_task(answer(claim), name="whose token") for claim in request.tokens]
+    return [each.result() for each in answers]
+
+
+async def _find_by_values(claims: Sequence[TokenClaim], *, parts: Parts) -> dict[TokenClaim, EndpointToken]:
+    """Those that are somebody's, whatever their state."""
+    values: dict[ApplicationName, dict[bytes, TokenClaim]] = {}
+    for claim in claims:
+        if is_token(claim.token):
+            of_application = values.setdefault(ApplicationName(claim.app_name), {})
+            of_application[parts.fingerprints.of_token(claim.token)] = claim
+    found = {}
+    for application, of_application in values.items():
+        for token in await parts.tokens.find_by_values(application, list(of_application)):
+            if token.phase is Phase.LIVE:
+                found[of_application[token.fingerprint]] = token
+    return found
+
+
 async def _find_by_value(application: str, value: str, *, parts: Parts) -> EndpointToken:
     token = None
     if is_token(value):
         fingerprint = parts.fingerprints.of_token(value)
         token = await parts.tokens.find_by_value(ApplicationName(application), fingerprint)
     if token is None or token.phase is not Phase.LIVE:
-        raise UnauthorizedError("no such endpoint token in this application")
+        raise UnauthorizedError(_UNKNOWN)
     return token

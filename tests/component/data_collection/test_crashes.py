@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from libs.contracts.errors import UnavailableError
+from services.data_collection.bus_api import StreamIngest
 from services.data_collection.domain.lasts import Last, Lasts
 from services.data_collection.mongo.queries import MongoLastRepository
 from tests.component.data_collection.conftest import Start, Transport, message
@@ -54,6 +56,33 @@ async def test_nats_killed_while_the_stream_is_drained_loses_and_doubles_nothing
     await replica.watch().look()
 
     await replica.holds(BATCHES * SAMPLES, deadline_s=40)
+
+
+async def test_batches_that_nats_brings_back_after_they_were_acknowledged_are_stored_once_and_deleted(
+    transport: Transport, start: Start, nats: NatsServer, tmp_path: Path
+) -> None:
+    """A kill -9 may leave the stream as it was and its consumer as it became: here both are arranged."""
+    replica = await start(collecting=False)
+    for number in range(5):
+        await transport.send({"n": number})
+    await nats.stop()
+    (messages,) = nats.directory.glob("jetstream/**/streams/*INGEST*/msgs")
+    shutil.copytree(messages, tmp_path / "before")
+    await nats.start()
+    collector = await start()
+    await collector.holds(5)
+    await collector.bus.stop_consuming()
+    await nats.stop()
+    shutil.rmtree(messages)
+    shutil.copytree(tmp_path / "before", messages)
+    await nats.start()
+    backlog = await StreamIngest(replica.bus).backlog()
+    assert (backlog.messages, backlog.first_sequence, backlog.floor) == (5, 1, 5)
+
+    adopted = await replica.watch().look()
+
+    assert adopted == 5
+    await replica.holds(5)
 
 
 async def test_last_points_that_the_store_does_not_take_are_one_expected_error_and_taken_when_it_is_back(

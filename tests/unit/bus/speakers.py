@@ -12,8 +12,10 @@ from libs.contracts.ecap import (
     TOKEN_STATUS_CHANGED,
     EndpointTokenRevokedEvent,
     EndpointTokenStatusChangedEvent,
-    EndpointTokenValidationRequest,
-    EndpointTokenValidationResponse,
+    EndpointTokensValidationRequest,
+    EndpointTokensValidationResponse,
+    TokenClaim,
+    TokenHolder,
 )
 from libs.contracts.errors import GroveError, NotFoundError, UnauthorizedError
 from libs.contracts.esp import ClientData, ExtensionData
@@ -37,7 +39,7 @@ class InMemoryBus:
         tokens: Endpoint of (application, token), or the error it is refused with.
         devices: Secrets of each SenML device, or the error its lookup ends in.
         first_use: What telling a first use ends in.
-        asked: Requests that reached an owner, by message type.
+        asked: Requests that reached an owner, by message type, and under ``token`` the tokens asked about.
         meanwhile: Called with each request, when the answer is decided and not yet given.
         before_sending: Called when a device's request waited for its owner, who now is there.
         release: Owners answer only while it is set.
@@ -120,11 +122,9 @@ class InMemoryBus:
                 return AppVersionResponse(
                     application_name=name.rpartition("-")[0], extensions=self.versions[name]
                 )
-            case EndpointTokenValidationRequest(app_name=application, token=token):
-                holder = self.tokens.get((application, token), UnauthorizedError("unknown token"))
-                if isinstance(holder, GroveError):
-                    raise holder
-                return EndpointTokenValidationResponse(token_id="t", endpoint_id=holder)
+            case EndpointTokensValidationRequest(tokens=claims):
+                self.asked["token"] += len(claims)
+                return EndpointTokensValidationResponse(holders=tuple(map(self._holder, claims)))
             case DeviceSecretsRequest() | ActivateDeviceSecret():
                 return self._answer_about_device(message)
             case ClientData():
@@ -134,6 +134,12 @@ class InMemoryBus:
                 return ExtensionData(payload=message.payload)
             case _:
                 raise AssertionError(message)
+
+    def _holder(self, claim: TokenClaim) -> TokenHolder:
+        holder = self.tokens.get((claim.app_name, claim.token), UnauthorizedError("unknown token"))
+        if isinstance(holder, GroveError):
+            return TokenHolder(status_code=holder.status_code, reason_phrase=holder.reason_phrase)
+        return TokenHolder(token_id="t", endpoint_id=holder)
 
     def _answer_about_device(self, message: DeviceSecretsRequest | ActivateDeviceSecret) -> object:
         if isinstance(message, ActivateDeviceSecret):

@@ -84,6 +84,7 @@ def _matches(pattern: str, subject: str) -> bool:
     [
         pytest.param("http-transport", esp.EPMX, id="transport asks for metadata"),
         pytest.param("http-transport", ecap.VALIDATE_TOKEN, id="transport asks for a token"),
+        pytest.param("mqtt-transport", ecap.VALIDATE_TOKENS, id="transport asks for many tokens"),
         pytest.param("api-gateway", endpoints.CREATE_ENDPOINT, id="gateway creates an endpoint"),
         pytest.param("http-transport", senml_credentials.DEVICE_SECRETS, id="HTTP verifies a device"),
         pytest.param("mqtt-transport", senml_credentials.DEVICE_SECRETS, id="MQTT verifies a device"),
@@ -128,6 +129,7 @@ def test_gateway_cannot_do_what_only_services_do() -> None:
         credentials.STORE_TOKEN,
         credentials.DELETE_ENDPOINT_TOKENS,
         ecap.VALIDATE_TOKEN,
+        ecap.VALIDATE_TOKENS,
         senml_credentials.DEVICE_SECRETS,
         senml_credentials.ACTIVATE_DEVICE_SECRET,
     ):

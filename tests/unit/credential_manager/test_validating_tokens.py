@@ -5,12 +5,16 @@ from dataclasses import replace
 
 import pytest
 
+from libs.contracts.ecap import MAX_TOKENS_TOGETHER, EndpointTokensValidationRequest, TokenClaim
 from libs.contracts.errors import (
+    BadRequestError,
     ForbiddenError,
     UnauthorizedError,
 )
 from libs.contracts.tokens import TokenStatus
+from services.credential_manager.domain import EndpointToken
 from services.credential_manager.ports import Parts
+from services.credential_manager.usecases.validating import validate_tokens
 from tests.support.credential_manager import APPLICATION, ENDPOINT, Fakes
 from tests.unit.credential_manager.token_calls import (
     GRAPES,
@@ -82,3 +86,40 @@ async def test_a_suspension_that_overtakes_the_first_use_wins(fakes: Fakes, part
 
     with pytest.raises(ForbiddenError, match="revoked"):
         await validate(parts, value)
+
+
+# --- many at once ---------------------------------------------------------------------------------
+
+
+async def test_each_of_many_tokens_is_answered_for_itself_and_in_order(fakes: Fakes, parts: Parts) -> None:
+    new, new_value = await create(parts)
+    used, used_value = await create(parts)
+    await validate(parts, used_value)
+    suspended, suspended_value = await create(parts)
+    await validate(parts, suspended_value)
+    await move(parts, suspended, TokenStatus.SUSPENDED)
+    values = (suspended_value, "unknown", new_value, "a/b", used_value)
+    claims = (*(TokenClaim(APPLICATION, value) for value in values), TokenClaim(GRAPES, used_value))
+
+    answers = await validate_tokens(EndpointTokensValidationRequest(tokens=claims), parts=parts)
+
+    told = [each.id if isinstance(each, EndpointToken) else type(each) for each in answers]
+    nobody = UnauthorizedError
+    assert told == [ForbiddenError, nobody, new.id, nobody, used.id, nobody]
+    assert fakes.tokens.records[new.id].status is TokenStatus.ACTIVE
+
+
+async def test_one_token_asked_about_twice_at_once_is_activated_once(fakes: Fakes, parts: Parts) -> None:
+    token, value = await create(parts)
+    claims = (TokenClaim(APPLICATION, value),) * 2
+
+    first, second = await validate_tokens(EndpointTokensValidationRequest(tokens=claims), parts=parts)
+
+    assert first == second == fakes.tokens.records[token.id]
+
+
+async def test_more_tokens_than_may_be_asked_about_at_once_are_refused(parts: Parts) -> None:
+    claims = (TokenClaim(APPLICATION, "t"),) * (MAX_TOKENS_TOGETHER + 1)
+
+    with pytest.raises(BadRequestError, match="at most 64"):
+        await validate_tokens(EndpointTokensValidationRequest(tokens=claims), parts=parts)
