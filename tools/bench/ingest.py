@@ -155,7 +155,7 @@ class _Bench:
                     continue
                 say(f"measuring {connections:,} connections, {endpoints:,} endpoints")
                 async with self._loading(connections, endpoints) as loader:
-                    # What has been forgotten since the first topic was let in is asked for in the first round.
+                    # The first round asks for what has been forgotten since its topics were let in.
                     _, *rounds = [await self._round(loader, at_least=endpoints) for _ in range(_ROUNDS + 1)]
                 cost = median(taken["mqtt-transport"] for _, taken in rounds) * _US / _PER
                 rate = median(result.acknowledged / result.seconds for result, _ in rounds)
