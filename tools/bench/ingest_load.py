@@ -2,10 +2,10 @@
 
 ``python -m tools.bench.ingest_load`` reads a :class:`Plan` from its first line of standard input, connects,
 sends every topic once, says ``ready``, and for each further line, a number of messages, sends as many, of all
-topics in turn, and answers with a :class:`Result`. Every connection keeps a window of messages outstanding and
-sends half of it again when half of it was acknowledged. Latency is that of the last message of such a half,
-from the write to its PUBACK, so it counts the whole wait behind the others; all other messages are only
-counted.
+topics in turn, and answers with a :class:`Result`. Every connection keeps a window of messages outstanding
+and sends half of it again when half of it was acknowledged. Latency is that of the last message of such a
+half, from the write to its PUBACK, so it counts the whole wait behind the others; all other messages are
+only counted.
 """
 
 import asyncio
