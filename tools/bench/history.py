@@ -21,6 +21,7 @@ import aiohttp
 import uvloop
 from pymongo import AsyncMongoClient
 
+from libs.contracts.errors import UnavailableError
 from libs.contracts.ids import application_of
 from libs.contracts.ingest import sample_id
 from libs.store import Store
@@ -93,7 +94,7 @@ async def _fill(samples: MongoSampleRepository, twins: list[Twin], points: int, 
     async def work() -> None:
         nonlocal done, told
         for some in slices:
-            await samples.insert(some)
+            await _insert(samples, some)
             done += len(some)
             now = time.perf_counter()
             if now - told > _SAY_EVERY_S:
@@ -106,6 +107,17 @@ async def _fill(samples: MongoSampleRepository, twins: list[Twin], points: int, 
         for number in range(_INSERTS_AT_ONCE):
             workers.create_task(work(), name=f"inserter {number}")
     say(f"{points:,} samples in {time.perf_counter() - began:,.0f} s")
+
+
+async def _insert(samples: MongoSampleRepository, some: list[Sample]) -> None:
+    """Insert, again where a busy machine let the store miss its deadline: by their ids it is done once."""
+    while True:
+        try:
+            await samples.insert(some)
+        except UnavailableError as error:
+            say(f"a slice comes again: {error}")
+        else:
+            return
 
 
 def _slices(twins: list[Twin], points: int, begin_ms: int) -> Iterator[list[Sample]]:
