@@ -17,13 +17,12 @@ from libs.contracts.errors import BadRequestError, GroveError, InternalError, No
 from libs.contracts.esp import EPMX, ClientData, ExtensionData
 from libs.contracts.ingest import IngestMessage
 from libs.contracts.instants import unix_ms
-from libs.contracts.kp1 import Kp1Path
+from libs.contracts.kp1 import DCX, Kp1Path
 from libs.contracts.payload import decode_object, encode_json
 from libs.contracts.subjects import Operation
 
 OWNER_TIMEOUT_S = 5.0
 """How long an owner may take; protocol/kp1.md answers 504 after that."""
-DCX = "dcx"
 
 
 def extensions(

@@ -13,11 +13,13 @@ from libs.contracts.errors import BadRequestError
 from libs.contracts.ids import MAX_NAME_LENGTH
 
 PREFIX = "kp1"
+DCX = "dcx"
+"""The extension that telemetry is for."""
 MAX_REQUEST_ID = 2_147_483_647
 """Request ids are int32 in the Kaa RFCs."""
 MAX_PAYLOAD_BYTES = 256 * 1024
 """Largest payload of a request; above it is a 413."""
-EXTENSIONS: frozenset[str] = frozenset({"epmx", "dcx", "cex", "cmx", "tsx"})
+EXTENSIONS: frozenset[str] = frozenset({"epmx", DCX, "cex", "cmx", "tsx"})
 """Extensions that exist; an application version may narrow the list."""
 
 _FIXED_LEVELS = 4

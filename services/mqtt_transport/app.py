@@ -5,13 +5,14 @@ from typing import Final
 
 from libs.bus import Bus, KeyedQueue, connect_bus
 from libs.bus.device_secrets import DeviceSecrets
-from libs.bus.extensions import DCX, ElsewhereExtension, extensions
+from libs.bus.extensions import ElsewhereExtension, extensions
 from libs.bus.front_door import FrontDoor
 from libs.bus.identity import Identity
 from libs.bus.ingest import Ingest
 from libs.bus.seen import SeenReporter
 from libs.bus.tasks import TaskSet
 from libs.bus.token_buckets import TokenBuckets
+from libs.contracts.kp1 import DCX
 from libs.mqtt import Limits, SessionStore
 from libs.process import Process, SystemClock
 from libs.process.budget import Budget

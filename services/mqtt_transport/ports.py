@@ -6,7 +6,7 @@ from typing import Protocol
 from libs.contracts.pushes import DeliveredReport
 from libs.mqtt import ReasonCode
 from services.mqtt_transport.domain.bindings import Ending
-from services.mqtt_transport.domain.speaking import Spoken
+from services.mqtt_transport.domain.speaking import OnTheWay, Spoken
 
 
 class Channel(Protocol):
@@ -56,6 +56,10 @@ class TelemetryChannel(Channel, Protocol):
     @property
     def topics(self) -> dict[str, Spoken]:
         """Topics of this connection that were let in."""
+
+    @property
+    def on_the_way(self) -> OnTheWay:
+        """Telemetry of this connection that is not in a batch yet."""
 
     def collected(self, numbers: list[int], *, messages: int, held: int) -> None:
         """So many messages are durable: acknowledge those that have a number."""

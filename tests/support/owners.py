@@ -53,6 +53,7 @@ class Owners:
         asked: How often each owner was asked.
         received: What reached ``epmx``, in order.
         release: ``epmx`` answers only while it is set.
+        token_release: Whose token it is is answered only while it is set.
         outcome: What ``epmx`` answers instead of the echo.
         waits_for: The endpoints that ``release`` holds up; None = all.
         fails_for: The endpoints that ``epmx`` has no time for.
@@ -70,6 +71,8 @@ class Owners:
         self.received: list[ClientData] = []
         self.release = asyncio.Event()
         self.release.set()
+        self.token_release = asyncio.Event()
+        self.token_release.set()
         self.outcome: ExtensionData | GroveError | None = None
         self.waits_for: set[str] | None = None
         self.fails_for: set[str] = set()
@@ -162,6 +165,7 @@ class Owners:
 
     async def _validate(self, request: EndpointTokensValidationRequest) -> EndpointTokensValidationResponse:
         self.asked["token"] += len(request.tokens)
+        await self.token_release.wait()
         return EndpointTokensValidationResponse(holders=tuple(map(self._holder, request.tokens)))
 
     def _holder(self, claim: TokenClaim) -> TokenHolder:

@@ -25,7 +25,7 @@ from libs.mqtt import (
     Subscribed,
 )
 from services.mqtt_transport import metrics
-from services.mqtt_transport.domain.speaking import Spoken
+from services.mqtt_transport.domain.speaking import OnTheWay, Spoken
 from services.mqtt_transport.listener.admission import admit
 from services.mqtt_transport.listener.parts import Parts
 from services.mqtt_transport.listener.reading import Pause, Reading
@@ -65,6 +65,7 @@ class Connection:
         "_waiting",
         "_wire",
         "number",
+        "on_the_way",
         "topics",
     )
 
@@ -80,6 +81,7 @@ class Connection:
         self._waiting = 0
         self._closed = False
         self.topics: dict[str, Spoken] = {}
+        self.on_the_way = OnTheWay()
         self._dirty = False
         self._settled: asyncio.Future[None] | None = None
         self._said_goodbye = False
@@ -299,15 +301,18 @@ class Connection:
     def _answer_soon(self, message: PublishReceived) -> None:
         held = len(message.payload) + len(message.topic) + _MESSAGE_OVERHEAD_BYTES
         self._begin(held)
-        self._parts.tasks.spawn(self._answer(message, held), name="answer")
+        token = self.on_the_way.begin(message.topic)
+        self._parts.tasks.spawn(self._answer(message, held, token), name="answer")
 
-    async def _answer(self, message: PublishReceived, held: int) -> None:
+    async def _answer(self, message: PublishReceived, held: int, token: str | None) -> None:
         outcome: ReasonCode | HandedOver | None = None
         try:
             outcome = await self._parts.requests.answer(self, message, held=held)
         except Exception as error:  # noqa: BLE001 - the boundary: what we fail at is not acknowledged
             _log.error("mqtt_request_failed", connection=self.number, exc_info=error)
         finally:
+            if token is not None:
+                self.on_the_way.end(token)
             if not isinstance(outcome, HandedOver):
                 if message.number and outcome is None:
                     self.leave_out(message.number)

@@ -137,6 +137,8 @@ class Gathering:
         if spoken.epoch != self._identity.epoch or now > spoken.until:
             del channel.topics[topic]
             return None
+        if channel.on_the_way and spoken.token in channel.on_the_way:
+            return None  # one that came before is not in a batch yet: this one may not overtake it
         if not self._presence.is_current(spoken.binding):
             return None  # somebody else has spoken for it meanwhile, or may have
         if now - spoken.seen_at > _SEEN_EVERY_S:

@@ -14,11 +14,10 @@ from structlog.contextvars import bind_contextvars
 
 from libs.bus import KeyedQueue
 from libs.bus.codec import new_correlation_id
-from libs.bus.extensions import DCX
 from libs.bus.front_door import Answer, Caller, FrontDoor, may_yet_succeed
 from libs.bus.seen import SeenReporter
 from libs.contracts.errors import GroveError
-from libs.contracts.kp1 import Kp1Path, parse_topic
+from libs.contracts.kp1 import DCX, Kp1Path, parse_topic
 from libs.mqtt import PublishReceived, ReasonCode
 from services.mqtt_transport import metrics
 from services.mqtt_transport.domain.answers import answer_topic, reason_of, token_named_by
@@ -82,7 +81,7 @@ class Requests:
                 return HandedOver()
             path = parse_topic(message.topic)
             if path.extension == DCX:
-                let_in = await self._let_in(channel, path)
+                let_in = await self._let_in_turn(channel, path)
                 if isinstance(let_in, Caller):
                     await self._collecting.collect(
                         channel, message, path, let_in, held=held, deadline=deadline
@@ -114,12 +113,21 @@ class Requests:
             return
         self._heard(channel, app_version, token, caller)
 
-    async def _let_in(self, channel: Channel, path: Kp1Path) -> Caller | Answer:
-        return await self._door.let_in(
-            path,
-            heard=lambda path, caller: self._heard(channel, path.app_version, path.token, caller),
-            persist_s=self._patience_s,
-        )
+    async def _let_in_turn(self, channel: Channel, path: Kp1Path) -> Caller | Answer:
+        """Let in one after the other: what comes while a token is looked up overtakes nothing that waits.
+
+        Whoever returns from here puts his message into the batch before the next is woken.
+        """
+
+        async def let_in() -> Caller | Answer:
+            return await self._door.let_in(
+                path,
+                heard=lambda path, caller: self._heard(channel, path.app_version, path.token, caller),
+                persist_s=self._patience_s,
+            )
+
+        key = (channel.number, path.extension, path.token)
+        return await self._order.run(key, let_in, wait_s=self._patience_s)
 
     async def _ask(self, channel: Channel, path: Kp1Path, payload: bytes) -> Answer:
         loop = asyncio.get_running_loop()

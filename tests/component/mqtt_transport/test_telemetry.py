@@ -14,6 +14,8 @@ from libs.contracts.ingest import IngestMessage
 from libs.contracts.tokens import TokenStatus
 from tests.component.mqtt_transport.conftest import StartTransport, Transport
 from tests.support.mqtt_device import Device, device
+from tests.support.mqtt_packets import publish
+from tests.support.mqtt_raw import raw_client
 from tests.support.owners import VERSION
 from tests.support.waiting import eventually
 
@@ -57,6 +59,42 @@ async def test_what_is_acknowledged_is_in_the_stream(transport: Transport, versi
     first = messages[0]
     assert (first.endpoint_id, first.app_version, first.resource) == ("ep", VERSION, "/json")
     assert {batch.run_id for batch in transport.collector.batches} == {transport.process.run_id}
+
+
+async def test_messages_of_a_device_are_stored_in_the_order_in_which_it_sent_them(
+    transport: Transport,
+) -> None:
+    """New topics, which take the ordinary way, between those of one that is known."""
+    token = transport.owners.new_token()
+    frames = [
+        publish(topic(token, "json" if number % 3 else f"json/{number}"), b"%d" % number, qos=0)
+        for number in range(200)
+    ]
+
+    async with draining(transport), raw_client(transport.port) as tree:
+        await tree.connect()
+        await tree.send(publish(topic(token), b"1000", qos=1))
+        await tree.packet()
+        await tree.send(*frames)
+        messages = await collected(transport, 201)
+
+    assert [int(message.payload) for message in messages[1:]] == list(range(200))
+
+
+async def test_messages_that_come_while_their_token_is_looked_up_overtake_none(transport: Transport) -> None:
+    token = transport.owners.new_token()
+    transport.owners.token_release.clear()
+
+    async with draining(transport), raw_client(transport.port) as tree:
+        await tree.connect()
+        for number in range(300):
+            await tree.send(publish(topic(token), b"%d" % number, qos=0))
+            if number == 20:
+                transport.owners.token_release.set()
+            await asyncio.sleep(0)
+        messages = await collected(transport, 300)
+
+    assert [int(message.payload) for message in messages] == list(range(300))
 
 
 async def test_a_device_that_asked_is_told_once_it_is_stored(transport: Transport) -> None:

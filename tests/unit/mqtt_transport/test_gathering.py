@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
+import pytest
 
 from libs.bus.identity import Identity
 from libs.bus.ingest import Ingest
@@ -18,7 +19,7 @@ from libs.contracts.kp1 import Kp1Path
 from libs.contracts.subjects import Subjects
 from libs.mqtt import PublishReceived
 from services.mqtt_transport.domain.bindings import Binding
-from services.mqtt_transport.domain.speaking import Spoken
+from services.mqtt_transport.domain.speaking import OnTheWay, Spoken
 from services.mqtt_transport.ports import TelemetryChannel
 from services.mqtt_transport.usecases.gathering import Gathering, Ticket
 from services.mqtt_transport.usecases.presence import Presence
@@ -70,6 +71,7 @@ class Channel:
     number = 1
 
     def __init__(self) -> None:
+        self.on_the_way = OnTheWay()
         binding = Binding(endpoint_id="ep", connection=1, app_version="v1", token="t", token_id="i")
         self.topics = {
             topic: Spoken(
@@ -191,3 +193,35 @@ async def test_what_is_over_the_rate_of_its_endpoint_goes_the_ordinary_way() -> 
     assert line.take(events)[0] == 3
     assert line.take(events, 3) == (0, 0)
     assert await line.payloads(3) == [b"1", b"2", b"3"]
+
+
+async def test_nothing_overtakes_a_message_of_the_same_token_that_is_not_in_a_batch_yet() -> None:
+    line = Line()
+    token = line.channel.on_the_way.begin("kp1/v1/dcx/t/plain/tank")
+    another = line.channel.on_the_way.begin(STRANGE)
+    assert (token, another) == ("t", "other")
+
+    assert line.take([message(1)]) == (0, 0)
+
+    line.channel.on_the_way.end("t")
+    assert line.take([message(1)])[0] == 1
+    assert await line.payloads(1) == [b"1"]
+
+
+@pytest.mark.parametrize("topic", ["kp1/v1/epmx/t/get", "kp1/v1/dcx", "things/v1/x/up", "", "a/b/dc/t"])
+def test_what_is_no_telemetry_holds_nothing_up(topic: str) -> None:
+    on_the_way = OnTheWay()
+
+    assert on_the_way.begin(topic) is None
+    assert not on_the_way
+
+
+def test_several_messages_are_on_the_way_until_the_last_one_ends() -> None:
+    on_the_way = OnTheWay()
+    for _ in range(2):
+        on_the_way.begin(SILENT)
+
+    on_the_way.end("t")
+    assert "t" in on_the_way
+    on_the_way.end("t")
+    assert not on_the_way
