@@ -135,10 +135,7 @@ class Connection:
         """Stop or go on reading, as the budget of all connections says."""
         if self._closed:
             return
-        if full:
-            self._reading.pause(Pause.BUDGET)
-        else:
-            self._reading.resume(Pause.BUDGET)
+        self._reading.pause_while(full, Pause.BUDGET)
 
     def cut_off(self) -> None:
         """End a client that keeps too much waiting for it."""
@@ -394,10 +391,7 @@ class Connection:
         """Stop or go on reading, as this client's own messages say."""
         session = self._session
         busy = session.blocked or self._in_flight >= self._parts.max_in_flight
-        if busy:
-            self._reading.pause(Pause.WINDOW)
-        else:
-            self._reading.resume(Pause.WINDOW)
+        self._reading.pause_while(busy, Pause.WINDOW)
         self.weigh_waiting()
 
     def _timed_out(self) -> None:

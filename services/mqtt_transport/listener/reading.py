@@ -62,6 +62,13 @@ class Reading:
             metrics.PAUSED.dec()
             self.watch()
 
+    def pause_while(self, holds: bool, why: Pause) -> None:  # noqa: FBT001 - reads as a condition
+        """Pause or resume for one reason."""
+        if holds:
+            self.pause(why)
+        else:
+            self.resume(why)
+
     def watch(self) -> None:
         """See that the session's next timeout is not missed; timers that are early wait on."""
         due = self._session.next_timeout()
