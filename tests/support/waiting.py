@@ -10,7 +10,7 @@ T = TypeVar("T")
 _PAUSE_S = 0.02
 
 
-async def eventually(look: Callable[[], Awaitable[T]], *, what: str, deadline_s: float = 10.0) -> T:
+async def eventually(look: Callable[[], Awaitable[T]], *, what: str, deadline_s: float = 20.0) -> T:
     """Call ``look`` until it returns something true, and return that.
 
     Exceptions of ``look`` count as "not yet"; the last one is the cause of the failure.
