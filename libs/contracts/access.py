@@ -12,6 +12,7 @@ from libs.contracts import (
     connectivity,
     credentials,
     ecap,
+    endpoint_batches,
     endpoints,
     esp,
     lifecycle,
@@ -90,6 +91,7 @@ _INGEST, _REPLIES, _REJECTED = "ingest.dcx", "replica.*.dcx.replies", "rejected.
 _FOR_OPERATORS = (
     *_of(applications),
     *_of(endpoints),
+    *_of(endpoint_batches),
     *(
         one
         for module in (credentials, senml_credentials)

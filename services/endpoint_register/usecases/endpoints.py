@@ -57,9 +57,20 @@ async def create_endpoint(cmd: CreateEndpoint, *, parts: Parts) -> tuple[Endpoin
     check_metadata(cmd.body.metadata)
     await check_open(version, parts=parts)
     hidden = await _add(given, version, cmd.body.metadata, parts)
+    return await complete(hidden, token, correlation_id=cmd.correlation_id, parts=parts), token
+
+
+async def complete(hidden: Endpoint, token: str, *, correlation_id: str, parts: Parts) -> Endpoint:
+    """Give a hidden endpoint its token and let it be seen; what another began can be completed too.
+
+    Raises:
+        NotFoundError: The version is gone.
+        ConflictError: The token is taken, or the version is being removed.
+        UnavailableError: Not now; what was begun is taken back.
+    """
     try:
         # Again, now that whoever removes the version can see the endpoint: one of us notices.
-        await check_open(version, parts=parts)
+        await check_open(hidden.version, parts=parts)
         await parts.credentials.store_token(token, endpoint=hidden)
     except GroveError as error:
         if error.status_code < _FIRST_SERVER_ERROR:
@@ -67,11 +78,11 @@ async def create_endpoint(cmd: CreateEndpoint, *, parts: Parts) -> tuple[Endpoin
                 await discard(hidden, parts=parts)
         raise
     await enlist(hidden, endpoints=parts.endpoints, listing=parts.listing)
-    ready = hidden.registered(correlation_id=cmd.correlation_id)
+    ready = hidden.registered(correlation_id=correlation_id)
     if not await _make_ready(hidden, ready, parts=parts):
         raise UnavailableError("creating the endpoint took too long and was taken back")
     parts.announcing.offer(ready)
-    return ready, token
+    return ready
 
 
 async def _make_ready(hidden: Endpoint, ready: Endpoint, *, parts: Parts) -> bool:

@@ -16,6 +16,7 @@ from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.messages import Event
 from libs.contracts.subjects import EventType
 from services.endpoint_register.domain.application import Application, Place
+from services.endpoint_register.domain.batch import Batch, BatchId, BatchState
 from services.endpoint_register.domain.configuration import EPMX, Configuration, ConfigurationChange
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.domain.listing import Listed, Range
@@ -294,6 +295,44 @@ class InMemoryConfigurationRepository:
         self.changes = {place: change for place, change in self.changes.items() if place in self.kept}
 
 
+class InMemoryBatchRepository:
+    """``before_replace`` is let in before a compare-and-set, and may make it lose."""
+
+    def __init__(self) -> None:
+        self.kept: dict[BatchId, Batch] = {}
+        self.before_replace: Hook = nothing
+        self.failure: GroveError | None = None
+
+    async def add(self, batch: Batch) -> None:
+        self.kept[batch.id] = batch
+
+    async def find(self, batch_id: BatchId) -> Batch | None:
+        return self.kept.get(batch_id)
+
+    async def waiting(self, application: ApplicationName) -> int:
+        mine = [each for each in self.kept.values() if each.application == application]
+        return sum(each.state is not BatchState.DONE for each in mine)
+
+    async def due(self, *, at: datetime, limit: int) -> list[BatchId]:
+        due = sorted((each.due_at, each.id) for each in self.kept.values() if each.due_at <= at)
+        return [batch_id for _, batch_id in due[:limit]]
+
+    async def replace(self, before: Batch, after: Batch) -> bool:
+        await self.before_replace()
+        if self.failure is not None:
+            raise self.failure
+        kept = self.kept.get(before.id)
+        if kept is None or kept.revision != before.revision:
+            return False
+        self.kept[before.id] = after
+        return True
+
+    async def remove(self, batch: Batch) -> None:
+        kept = self.kept.get(batch.id)
+        if kept is not None and kept.revision == batch.revision:
+            del self.kept[batch.id]
+
+
 @dataclass
 class InMemoryCredentials:
     """``refusal`` answers a request that changed nothing, ``lost_answer`` one that took effect.
@@ -394,6 +433,7 @@ class World:
         self.endpoints = InMemoryEndpointRepository(clock=self.clock)
         self.applications = InMemoryApplicationRepository(clock=self.clock)
         self.configurations = InMemoryConfigurationRepository(clock=self.clock)
+        self.batches = InMemoryBatchRepository()
         self.whitelists = DirectWhitelists(self.configurations)
         self.parts = self.replica()
 
@@ -412,6 +452,7 @@ class World:
             runs=self.runs,
             applications=self.applications,
             configurations=self.configurations,
+            batches=self.batches,
             credentials=self.credentials,
             events=self.events,
             whitelists=self.whitelists,
