@@ -53,7 +53,7 @@ class BatchItem:
     """
 
     endpoint_id: EndpointId
-    token: str | None
+    token: str | None = field(repr=False)
     metadata: Mapping[str, Any]
     given_id: bool
     given_token: bool
