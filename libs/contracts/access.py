@@ -17,6 +17,7 @@ from libs.contracts import (
     esp,
     lifecycle,
     pushes,
+    relations,
     senml_credentials,
     time_series,
 )
@@ -92,6 +93,7 @@ _FOR_OPERATORS = (
     *_of(applications),
     *_of(endpoints),
     *_of(endpoint_batches),
+    *_of(relations),
     *(
         one
         for module in (credentials, senml_credentials)

@@ -30,6 +30,7 @@ from services.endpoint_register.mongo import (
     MongoConnectivityRepository,
     MongoEndpointListing,
     MongoEndpointRepository,
+    MongoRelationRepository,
     MongoRunRepository,
 )
 from services.endpoint_register.ports import Parts
@@ -103,8 +104,10 @@ async def assemble(
     endpoints, listing = MongoEndpointRepository(store, clock=clock), MongoEndpointListing(store)
     applications = MongoApplicationRepository(store, clock=clock)
     configurations = MongoConfigurationRepository(store, clock=clock)
-    connectivity, batches = MongoConnectivityRepository(store), MongoBatchRepository(store, box=box)
-    for repository in (endpoints, listing, connectivity, applications, configurations, batches):
+    connectivity, relations = MongoConnectivityRepository(store), MongoRelationRepository(store)
+    batches = MongoBatchRepository(store, box=box)
+    kept = (endpoints, listing, connectivity, applications, configurations, batches, relations)
+    for repository in kept:
         await repository.prepare()
 
     async def load(version: AppVersionName) -> Whitelist:
@@ -129,6 +132,7 @@ async def assemble(
         applications=applications,
         configurations=configurations,
         batches=batches,
+        relations=relations,
         credentials=BusCredentials(bus),
         events=events,
         whitelists=whitelists,

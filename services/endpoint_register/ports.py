@@ -18,6 +18,7 @@ from services.endpoint_register.domain.configuration import Configuration, Confi
 from services.endpoint_register.domain.connectivity import Connectivity, Known, Run, Sighting, Statement
 from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.domain.listing import Listed, Range
+from services.endpoint_register.domain.relation import End, Relation
 from services.endpoint_register.domain.whitelist import Whitelist
 
 T = TypeVar("T")
@@ -245,6 +246,25 @@ class BatchRepository(Protocol):
         """Drop the task if it still is this one."""
 
 
+class RelationRepository(Protocol):
+    """Relations of endpoints."""
+
+    async def add(self, relation: Relation) -> bool:
+        """Store a relation; False when it is there."""
+
+    async def of(self, end: End) -> list[Relation]:
+        """Relations at either end of which this life of an endpoint is."""
+
+    async def count(self, end: End) -> int:
+        """How many there are at most, those of earlier lives that nobody has dropped included."""
+
+    async def remove(self, relation: Relation) -> None:
+        """Drop a relation, if it is there."""
+
+    async def forget(self, end: End) -> None:
+        """Drop all relations of this life of an endpoint."""
+
+
 class Credentials(Protocol):
     """Tokens of endpoints; credential-manager has them."""
 
@@ -330,6 +350,7 @@ class Parts:
     applications: ApplicationRepository
     configurations: ConfigurationRepository
     batches: BatchRepository
+    relations: RelationRepository
     credentials: Credentials
     events: EventPublisher
     whitelists: Whitelists

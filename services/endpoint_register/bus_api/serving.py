@@ -5,7 +5,7 @@ from typing import Any
 
 from libs.bus import Bus
 from libs.contracts import applications as tekton
-from libs.contracts import endpoint_batches
+from libs.contracts import endpoint_batches, relations
 from libs.contracts import endpoints as epr
 from libs.contracts.connectivity import CONNECTED, DISCONNECTED, GIVEN_UP, REPORT_ALIVE, REPORT_SEEN
 from libs.contracts.esp import EPMX
@@ -25,6 +25,7 @@ from services.endpoint_register.bus_api.applications import ApplicationHandlers
 from services.endpoint_register.bus_api.batches import BatchHandlers
 from services.endpoint_register.bus_api.endpoints import EndpointHandlers
 from services.endpoint_register.bus_api.presence import BATCH, PresenceHandlers
+from services.endpoint_register.bus_api.relations import RelationHandlers
 from services.endpoint_register.ports import Parts
 
 Handler = Callable[[Any], Awaitable[Reply]]
@@ -67,6 +68,11 @@ _BATCHES: dict[AnyOperation, Callable[[BatchHandlers], Handler]] = {
     endpoint_batches.SEARCH_ENDPOINTS: lambda on: on.on_search_endpoints,
     endpoint_batches.DELETE_ENDPOINTS: lambda on: on.on_delete_endpoints,
 }
+_RELATIONS: dict[AnyOperation, Callable[[RelationHandlers], Handler]] = {
+    relations.LIST_RELATIONS: lambda on: on.on_list_relations,
+    relations.LINK_ENDPOINTS: lambda on: on.on_link_endpoints,
+    relations.UNLINK_ENDPOINTS: lambda on: on.on_unlink_endpoints,
+}
 _PRESENCE: dict[AnyOperation, Callable[[PresenceHandlers], Handler]] = {
     REPORT_SEEN: lambda on: on.on_seen,
     REPORT_ALIVE: lambda on: on.on_alive,
@@ -76,6 +82,7 @@ SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
     *_APPLICATIONS,
     *_ENDPOINTS,
     *_BATCHES,
+    *_RELATIONS,
     *_PRESENCE,
     REGISTERED,
     UNREGISTERED,
@@ -99,6 +106,8 @@ async def serve(bus: Bus, parts: Parts) -> None:
         await _serve(bus, operation, of_endpoints(endpoints))
     for operation, of_batches in _BATCHES.items():
         await _serve(bus, operation, of_batches(batches))
+    for operation, of_relations in _RELATIONS.items():
+        await _serve(bus, operation, of_relations(RelationHandlers(parts)))
     for operation, of_presence in _PRESENCE.items():
         await _serve(bus, operation, of_presence(presence))
 

@@ -13,6 +13,7 @@ from services.endpoint_register.mongo.configurations import MongoConfigurationRe
 from services.endpoint_register.mongo.connectivity import MongoConnectivityRepository, MongoRunRepository
 from services.endpoint_register.mongo.endpoints import MongoEndpointRepository
 from services.endpoint_register.mongo.listing import MongoEndpointListing
+from services.endpoint_register.mongo.relations import MongoRelationRepository
 
 __all__ = [
     "MongoApplicationRepository",
@@ -21,5 +22,6 @@ __all__ = [
     "MongoConnectivityRepository",
     "MongoEndpointListing",
     "MongoEndpointRepository",
+    "MongoRelationRepository",
     "MongoRunRepository",
 ]

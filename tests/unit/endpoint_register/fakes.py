@@ -20,6 +20,7 @@ from services.endpoint_register.domain.batch import Batch, BatchId, BatchState
 from services.endpoint_register.domain.configuration import EPMX, Configuration, ConfigurationChange
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.domain.listing import Listed, Range
+from services.endpoint_register.domain.relation import End, Relation
 from services.endpoint_register.domain.whitelist import Whitelist, whitelist_of
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.changing import EndpointChanges
@@ -333,6 +334,34 @@ class InMemoryBatchRepository:
             del self.kept[batch.id]
 
 
+class InMemoryRelationRepository:
+    """``after_add`` is let in when a relation has been stored."""
+
+    def __init__(self) -> None:
+        self.kept: list[Relation] = []
+        self.after_add: Hook = nothing
+
+    async def add(self, relation: Relation) -> bool:
+        if relation in self.kept:
+            return False
+        self.kept.append(relation)
+        await self.after_add()
+        return True
+
+    async def of(self, end: End) -> list[Relation]:
+        return [each for each in self.kept if end in {each.source, each.target}]
+
+    async def count(self, end: End) -> int:
+        ends = [side.endpoint_id for each in self.kept for side in (each.source, each.target)]
+        return ends.count(end.endpoint_id)
+
+    async def remove(self, relation: Relation) -> None:
+        self.kept = [each for each in self.kept if each != relation]
+
+    async def forget(self, end: End) -> None:
+        self.kept = [each for each in self.kept if end not in {each.source, each.target}]
+
+
 @dataclass
 class InMemoryCredentials:
     """``refusal`` answers a request that changed nothing, ``lost_answer`` one that took effect.
@@ -434,6 +463,7 @@ class World:
         self.applications = InMemoryApplicationRepository(clock=self.clock)
         self.configurations = InMemoryConfigurationRepository(clock=self.clock)
         self.batches = InMemoryBatchRepository()
+        self.relations = InMemoryRelationRepository()
         self.whitelists = DirectWhitelists(self.configurations)
         self.parts = self.replica()
 
@@ -453,6 +483,7 @@ class World:
             applications=self.applications,
             configurations=self.configurations,
             batches=self.batches,
+            relations=self.relations,
             credentials=self.credentials,
             events=self.events,
             whitelists=self.whitelists,
