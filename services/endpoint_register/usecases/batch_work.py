@@ -50,7 +50,7 @@ class BatchPace:
     """
 
     every_s: float = 1.0
-    lease_s: float = 30.0
+    lease_s: float = 20.0
     retry_s: float = 5.0
 
 

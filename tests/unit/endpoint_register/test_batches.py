@@ -237,6 +237,23 @@ async def test_a_task_that_nobody_was_told_of_is_never_carried_out(world: World)
     assert not world.endpoints.kept
 
 
+async def test_a_task_whose_acceptance_was_stored_is_told_though_the_answer_was_lost(world: World) -> None:
+    class Losing:
+        def __getattr__(self, name: str) -> Json:
+            return getattr(world.batches, name)
+
+        async def replace(self, before: Batch, after: Batch) -> bool:
+            await world.batches.replace(before, after)
+            raise UnavailableError("the answer is lost")
+
+    losing: Json = {"batches": Losing()}
+
+    batch = await create_batch(batch_of(*trees(1)), parts=replace(world.parts, **losing))
+    await work(world)
+
+    assert kept(world, batch).state is BatchState.DONE
+
+
 async def test_a_task_is_shown_to_its_application_alone(world: World) -> None:
     batch = await create_batch(batch_of(*trees(1)), parts=world.parts)
 
