@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from libs.contracts.applications import DeleteVersion
@@ -19,9 +20,9 @@ from libs.contracts.errors import (
     TooManyRequestsError,
     UnavailableError,
 )
-from libs.contracts.ids import EndpointId
+from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from services.endpoint_register.bus_api.batches import status_body
-from services.endpoint_register.domain.batch import MAX_WAITING, Batch, BatchState
+from services.endpoint_register.domain.batch import MAX_WAITING, Batch, BatchId, BatchItem, BatchState
 from services.endpoint_register.domain.endpoint import EndpointState
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.batch_work import BatchPace, BatchWorker
@@ -461,3 +462,33 @@ async def test_a_status_that_would_be_too_large_leaves_out_what_was_given(
         ("tree-1", False),
         ("tree-2", False),
     ]
+
+
+def test_no_status_is_larger_than_a_message_may_be(world: World) -> None:
+    items = tuple(
+        BatchItem(
+            endpoint_id=EndpointId(f"{number:0256}"),
+            token=f"{number:0128}" + "\U0001fad2" * 128 if number % 2 else f"{number:0256}",
+            metadata={},
+            given_id=True,
+            given_token=True,
+        )
+        for number in range(1000)
+    )
+    batch = Batch(
+        id=BatchId("task"),
+        application=ApplicationName("olives"),
+        version=AppVersionName("olives-v1"),
+        correlation_id="c",
+        created_at=world.clock.now(),
+        due_at=world.clock.now(),
+        items=items,
+        state=BatchState.RUNNING,
+        outcomes=dict.fromkeys(range(1000), "r" * 300),
+    )
+
+    shown = status_body(batch)
+
+    assert shown.failed_count == len(shown.failed) == 1000
+    assert not any(each.endpoint_token for each in shown.failed)
+    assert len(msgspec.msgpack.encode(shown)) < 700 * 1024
