@@ -1,7 +1,7 @@
 """Tasks that create many endpoints: accepted as a whole, carried out once, whoever dies meanwhile."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -328,13 +328,57 @@ async def test_a_worker_that_was_paused_changes_nothing_any_more(world: World) -
 
     world.batches.before_replace = pause
 
-    await work(world)
+    went_on = await work(world)
 
     shown = status_body(kept(world, batch))
     assert paused
+    assert not went_on
     assert (shown.status, shown.created_count) == ("DONE", 2)
     assert ready_ids(world) == ["tree-0", "tree-1"]
     assert len(world.credentials.tokens) == 2
+
+
+async def test_a_task_that_somebody_took_a_moment_ago_is_left_alone(world: World) -> None:
+    batch = await create_batch(batch_of(*trees(1)), parts=world.parts)
+    taken = batch.claimed(until=world.clock.now() + timedelta(seconds=LEASE_S))
+    await world.batches.replace(batch, taken)
+
+    class Stale:
+        def __getattr__(self, name: str) -> Json:
+            return getattr(world.batches, name)
+
+        async def due(self, *, at: datetime, limit: int) -> list[BatchId]:
+            return [batch.id]
+
+    stale: Json = {"batches": Stale()}
+
+    went_on = await work(world, replace(world.parts, **stale))
+
+    assert not went_on
+    assert kept(world, batch) == taken
+    assert not world.endpoints.kept
+
+
+async def test_an_endpoint_that_is_being_taken_back_is_created_anew_when_that_is_over(world: World) -> None:
+    batch = await create_batch(batch_of(*trees(1)), parts=world.parts)
+    with pytest.raises((DiedError, BaseExceptionGroup)):
+        await work(world, dying(world.replica(), "credentials", "store_token", before=False))
+    world.credentials.stuck.add("tree-0")
+    world.clock.pass_s(61)
+    await Sweeper(world.parts, pace=Pace(every_s=1, outbox_after_s=5, creating_after_s=60)).sweep()
+    half_gone = world.endpoints.kept[EndpointId("tree-0")]
+
+    await work(world)
+    waiting = status_body(kept(world, batch))
+    world.credentials.stuck.clear()
+    world.clock.pass_s(PACE.retry_s)
+    await work(world)
+
+    assert half_gone.state is EndpointState.DISCARDING
+    assert (waiting.created_count, waiting.failed_count) == (0, 0)
+    assert status_body(kept(world, batch)).created_count == 1
+    assert ready_ids(world) == ["tree-0"]
+    assert world.endpoints.kept[EndpointId("tree-0")].incarnation != half_gone.incarnation
 
 
 async def test_what_was_created_and_deleted_meanwhile_is_not_created_again(world: World) -> None:
