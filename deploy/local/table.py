@@ -79,6 +79,7 @@ TABLE: tuple[Row, ...] = (
         name="endpoint-register",
         needs=("nats", "store", "credential-manager"),
         argv=_service("endpoint-register"),
+        keys=("GROVE_SECRETS_KEY",),
     ),
     Row(
         name="http-transport",

@@ -12,10 +12,12 @@ from libs.contracts import (
     connectivity,
     credentials,
     ecap,
+    endpoint_batches,
     endpoints,
     esp,
     lifecycle,
     pushes,
+    relations,
     senml_credentials,
     time_series,
 )
@@ -90,6 +92,8 @@ _INGEST, _REPLIES, _REJECTED = "ingest.dcx", "replica.*.dcx.replies", "rejected.
 _FOR_OPERATORS = (
     *_of(applications),
     *_of(endpoints),
+    *_of(endpoint_batches),
+    *_of(relations),
     *(
         one
         for module in (credentials, senml_credentials)

@@ -6,6 +6,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from libs.contracts.applications import EmptyReply
 from libs.contracts.messages import ManagementRequest, Reply
+from libs.contracts.relations import NewRelation
 from libs.contracts.subjects import Operation
 
 EndpointInclude = Literal["metadata", "filters", "connectivity"]
@@ -62,14 +63,14 @@ class NewEndpoint(Struct, rename="camel", frozen=True):
         metadata: At most 256 KiB and 1,000 keys ``^[a-zA-Z0-9_]+$``.
         endpoint_token: The token to use; generated when absent.
         endpoint_id: The id to use, ``^[a-zA-Z0-9._~-]+$``; a random UUID when absent.
-        relations: Accepted for Kaa's clients; not kept yet.
+        relations: At most 100, each to an endpoint that exists.
     """
 
     app_version: AppVersionRef
     metadata: dict[str, Any] = {}
     endpoint_token: str | None = None
     endpoint_id: str | None = None
-    relations: list[dict[str, Any]] = []
+    relations: list[NewRelation] = []
 
 
 class CreatedEndpoint(Struct, rename="camel", frozen=True):

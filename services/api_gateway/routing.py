@@ -1,6 +1,6 @@
 """Find the route of a request: by its path as it was sent, so that ``%2F`` stays inside a name."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
@@ -43,7 +43,7 @@ class _Node:
 
 
 class Router:
-    """Looks routes up level by level; a fixed level wins over a placeholder."""
+    """Looks routes up level by level; a fixed level wins over a placeholder where both lead to a route."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         """Take a table.
@@ -69,13 +69,15 @@ class Router:
             InvalidRequestError: A name in the path is not UTF-8.
         """
         levels = _levels(raw_path)
-        node = _walk(self._root, levels)
-        if node is None:
+        wanted = "GET" if method == "HEAD" else method
+        allowed: set[str] = set()
+        for node in _nodes(self._root, levels):
+            if (route := node.routes.get(wanted)) is not None:
+                return Match(route, _values(route, levels))
+            allowed.update(node.routes)
+        if not allowed:
             raise NotFoundError("there is nothing here; /docs lists what there is")
-        route = node.routes.get("GET" if method == "HEAD" else method)
-        if route is None:
-            raise MethodNotAllowedError(method, {*node.routes, *(["HEAD"] if "GET" in node.routes else [])})
-        return Match(route, _values(route, levels))
+        raise MethodNotAllowedError(method, {*allowed, *(["HEAD"] if "GET" in allowed else [])})
 
 
 def _levels(path: str) -> list[str]:
@@ -89,14 +91,15 @@ def _child(node: _Node, level: str) -> _Node:
     return node.variable
 
 
-def _walk(root: _Node, levels: Iterable[str]) -> _Node | None:
-    node = root
-    for level in levels:
-        below = node.fixed.get(level) or (node.variable if level else None)
-        if below is None:
-            return None
-        node = below
-    return node if node.routes else None
+def _nodes(node: _Node, levels: Sequence[str]) -> Iterator[_Node]:
+    """Find every node of a path: an endpoint called ``batch`` is still read, moved and deleted."""
+    if not levels:
+        yield node
+        return
+    fixed = node.fixed.get(levels[0])
+    for below in (fixed, node.variable if levels[0] else None):
+        if below is not None:
+            yield from _nodes(below, levels[1:])
 
 
 def _values(route: Route, levels: Iterable[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from prometheus_client import Gauge
 from libs.bus import Bus, KeyedQueue, connect_bus
 from libs.contracts.ids import AppVersionName, EndpointId
 from libs.contracts.streams import events_stream, presence_consumer
-from libs.process import Process, SystemClock, token_value
+from libs.process import Process, SettingsError, SystemClock, token_value
 from libs.store import Store, open_store
 from services.endpoint_register.bus_api import (
     BusCredentials,
@@ -21,18 +21,22 @@ from services.endpoint_register.bus_api import (
     serve,
 )
 from services.endpoint_register.domain.configuration import EPMX
+from services.endpoint_register.domain.sealing import SealingBox, SealingKeyError
 from services.endpoint_register.domain.whitelist import Whitelist, whitelist_of
 from services.endpoint_register.mongo import (
     MongoApplicationRepository,
+    MongoBatchRepository,
     MongoConfigurationRepository,
     MongoConnectivityRepository,
     MongoEndpointListing,
     MongoEndpointRepository,
+    MongoRelationRepository,
     MongoRunRepository,
 )
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.settings import Settings
 from services.endpoint_register.usecases.announcing import Announcer
+from services.endpoint_register.usecases.batch_work import BatchPace, BatchWorker
 from services.endpoint_register.usecases.changing import EndpointChanges
 from services.endpoint_register.usecases.giving_up import Patience, SilenceWatch
 from services.endpoint_register.usecases.sweeping import Pace, Sweeper
@@ -67,11 +71,12 @@ class SystemEntropy:
 async def build(process: Process) -> None:
     """Wait for NATS and the store, serve, publish what happens, and finish what others left."""
     settings = process.load(Settings)
+    box = _box(process.settings.secrets_key)
     store = await open_store(process)
     bus = await connect_bus(process, max_in_flight=settings.max_in_flight)
     await bus.ensure_stream(events_stream(bus.subjects))
     await bus.ensure_consumer(presence_consumer(bus.subjects))
-    parts, announcer = await assemble(store, bus, active_s=settings.active_s)
+    parts, announcer = await assemble(store, bus, box=box, active_s=settings.active_s)
     _WAITING.set_function(lambda: len(announcer))
     process.supervise("announcing", announcer.run())
     process.on_stop("announcing", announcer.stop)
@@ -81,6 +86,7 @@ async def build(process: Process) -> None:
         creating_after_s=settings.creating_after_s,
     )
     process.supervise("sweeping", Sweeper(parts, pace=pace).run())
+    process.supervise("batches", BatchWorker(parts, pace=BatchPace()).run())
     watch = SilenceWatch(parts, patience=Patience(silent_after_s=settings.silent_after_s))
     bus.on_cut(watch.forget)
     process.supervise("watching transports", watch.run())
@@ -90,14 +96,18 @@ async def build(process: Process) -> None:
     process.on_stop("bus requests", bus.stop_serving)
 
 
-async def assemble(store: Store, bus: Bus, *, active_s: float = Settings.active_s) -> tuple[Parts, Announcer]:
+async def assemble(
+    store: Store, bus: Bus, *, box: SealingBox, active_s: float = Settings.active_s
+) -> tuple[Parts, Announcer]:
     """Put the production parts together, and the task that publishes for them."""
     clock = SystemClock()
     endpoints, listing = MongoEndpointRepository(store, clock=clock), MongoEndpointListing(store)
     applications = MongoApplicationRepository(store, clock=clock)
     configurations = MongoConfigurationRepository(store, clock=clock)
-    connectivity = MongoConnectivityRepository(store)
-    for repository in (endpoints, listing, connectivity, applications, configurations):
+    connectivity, relations = MongoConnectivityRepository(store), MongoRelationRepository(store)
+    batches = MongoBatchRepository(store, box=box)
+    kept = (endpoints, listing, connectivity, applications, configurations, batches, relations)
+    for repository in kept:
         await repository.prepare()
 
     async def load(version: AppVersionName) -> Whitelist:
@@ -121,6 +131,8 @@ async def assemble(store: Store, bus: Bus, *, active_s: float = Settings.active_
         runs=MongoRunRepository(store),
         applications=applications,
         configurations=configurations,
+        batches=batches,
+        relations=relations,
         credentials=BusCredentials(bus),
         events=events,
         whitelists=whitelists,
@@ -131,3 +143,10 @@ async def assemble(store: Store, bus: Bus, *, active_s: float = Settings.active_
         active_for=timedelta(seconds=active_s),
     )
     return parts, announcer
+
+
+def _box(secrets_key: str) -> SealingBox:
+    try:
+        return SealingBox(secrets_key)
+    except SealingKeyError as error:
+        raise SettingsError((f"GROVE_SECRETS_KEY {error}",)) from error

@@ -13,10 +13,12 @@ from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.messages import Event
 from libs.contracts.subjects import EventType
 from services.endpoint_register.domain.application import Application, Place
+from services.endpoint_register.domain.batch import Batch, BatchId
 from services.endpoint_register.domain.configuration import Configuration, ConfigurationChange
 from services.endpoint_register.domain.connectivity import Connectivity, Known, Run, Sighting, Statement
 from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.domain.listing import Listed, Range
+from services.endpoint_register.domain.relation import End, Relation
 from services.endpoint_register.domain.whitelist import Whitelist
 
 T = TypeVar("T")
@@ -222,6 +224,47 @@ class ConfigurationRepository(Protocol):
         """Note that everybody was told of this change; a later one stays untold."""
 
 
+class BatchRepository(Protocol):
+    """Tasks that create many endpoints."""
+
+    async def add(self, batch: Batch) -> None:
+        """Store a new task."""
+
+    async def find(self, batch_id: BatchId) -> Batch | None:
+        """The task of this id."""
+
+    async def waiting(self, application: ApplicationName) -> int:
+        """How many tasks of an application are not done."""
+
+    async def due(self, *, at: datetime, limit: int) -> list[BatchId]:
+        """Tasks that somebody has to come back to by then, those that wait longest first."""
+
+    async def replace(self, before: Batch, after: Batch) -> bool:
+        """Store ``after`` if the task still is ``before``."""
+
+    async def remove(self, batch: Batch) -> None:
+        """Drop the task if it still is this one."""
+
+
+class RelationRepository(Protocol):
+    """Relations of endpoints."""
+
+    async def add(self, relation: Relation) -> bool:
+        """Store a relation; False when it is there."""
+
+    async def of(self, end: End) -> list[Relation]:
+        """Relations at either end of which this life of an endpoint is."""
+
+    async def count(self, end: End) -> int:
+        """How many there are at most, those of earlier lives that nobody has dropped included."""
+
+    async def remove(self, relation: Relation) -> None:
+        """Drop a relation, if it is there."""
+
+    async def forget(self, end: End) -> None:
+        """Drop all relations of this life of an endpoint."""
+
+
 class Credentials(Protocol):
     """Tokens of endpoints; credential-manager has them."""
 
@@ -306,6 +349,8 @@ class Parts:
     runs: RunRepository
     applications: ApplicationRepository
     configurations: ConfigurationRepository
+    batches: BatchRepository
+    relations: RelationRepository
     credentials: Credentials
     events: EventPublisher
     whitelists: Whitelists

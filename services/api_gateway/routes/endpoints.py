@@ -62,8 +62,9 @@ ROUTES = (
         },
         response_example={"endpointId": "tree-17", "token": "hQ8b2xXk0vT3mZ1yR7sWc4Pd", "status": "Inactive"},
         errors={
-            404: "The application version does not exist.",
-            409: "The endpoint id, or the token in this application, is taken already.",
+            404: "The application version, or an endpoint named in `relations`, does not exist.",
+            409: "The endpoint id, or the token in this application, is taken already; or an endpoint named "
+            "in `relations` has 1,000 of them.",
         },
     ),
     Route(

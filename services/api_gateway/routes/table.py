@@ -3,8 +3,10 @@
 from services.api_gateway.routes import (
     api_keys,
     applications,
+    endpoint_batches,
     endpoints,
     metadata,
+    relations,
     senml_credentials,
     time_series,
     tokens,
@@ -14,7 +16,9 @@ from services.api_gateway.routes.declaration import Route
 ROUTES: tuple[Route, ...] = (
     *applications.ROUTES,
     *endpoints.ROUTES,
+    *endpoint_batches.ROUTES,
     *metadata.ROUTES,
+    *relations.ROUTES,
     *tokens.ROUTES,
     *senml_credentials.ROUTES,
     *time_series.ROUTES,

@@ -5,6 +5,7 @@ from typing import Any
 
 from libs.bus import Bus
 from libs.contracts import applications as tekton
+from libs.contracts import endpoint_batches, relations
 from libs.contracts import endpoints as epr
 from libs.contracts.connectivity import CONNECTED, DISCONNECTED, GIVEN_UP, REPORT_ALIVE, REPORT_SEEN
 from libs.contracts.esp import EPMX
@@ -21,8 +22,10 @@ from libs.contracts.messages import Reply
 from libs.contracts.streams import presence_consumer
 from libs.contracts.subjects import AnyEventType, AnyOperation
 from services.endpoint_register.bus_api.applications import ApplicationHandlers
+from services.endpoint_register.bus_api.batches import BatchHandlers
 from services.endpoint_register.bus_api.endpoints import EndpointHandlers
 from services.endpoint_register.bus_api.presence import BATCH, PresenceHandlers
+from services.endpoint_register.bus_api.relations import RelationHandlers
 from services.endpoint_register.ports import Parts
 
 Handler = Callable[[Any], Awaitable[Reply]]
@@ -59,6 +62,17 @@ _ENDPOINTS: dict[AnyOperation, Callable[[EndpointHandlers], Handler]] = {
     epr.LIST_METADATA_KEYS: lambda on: on.on_list_metadata_keys,
     epr.APPLICATION_METADATA_KEYS: lambda on: on.on_application_metadata_keys,
 }
+_BATCHES: dict[AnyOperation, Callable[[BatchHandlers], Handler]] = {
+    endpoint_batches.CREATE_BATCH: lambda on: on.on_create_batch,
+    endpoint_batches.GET_BATCH_STATUS: lambda on: on.on_get_batch_status,
+    endpoint_batches.SEARCH_ENDPOINTS: lambda on: on.on_search_endpoints,
+    endpoint_batches.DELETE_ENDPOINTS: lambda on: on.on_delete_endpoints,
+}
+_RELATIONS: dict[AnyOperation, Callable[[RelationHandlers], Handler]] = {
+    relations.LIST_RELATIONS: lambda on: on.on_list_relations,
+    relations.LINK_ENDPOINTS: lambda on: on.on_link_endpoints,
+    relations.UNLINK_ENDPOINTS: lambda on: on.on_unlink_endpoints,
+}
 _PRESENCE: dict[AnyOperation, Callable[[PresenceHandlers], Handler]] = {
     REPORT_SEEN: lambda on: on.on_seen,
     REPORT_ALIVE: lambda on: on.on_alive,
@@ -67,6 +81,8 @@ _PRESENCE: dict[AnyOperation, Callable[[PresenceHandlers], Handler]] = {
 SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
     *_APPLICATIONS,
     *_ENDPOINTS,
+    *_BATCHES,
+    *_RELATIONS,
     *_PRESENCE,
     REGISTERED,
     UNREGISTERED,
@@ -83,11 +99,15 @@ SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
 async def serve(bus: Bus, parts: Parts) -> None:
     """Answer every operation of :data:`SUBJECTS`."""
     applications, endpoints = ApplicationHandlers(parts), EndpointHandlers(parts)
-    presence = PresenceHandlers(parts)
+    batches, presence = BatchHandlers(parts, endpoints=endpoints), PresenceHandlers(parts)
     for operation, of_applications in _APPLICATIONS.items():
         await _serve(bus, operation, of_applications(applications))
     for operation, of_endpoints in _ENDPOINTS.items():
         await _serve(bus, operation, of_endpoints(endpoints))
+    for operation, of_batches in _BATCHES.items():
+        await _serve(bus, operation, of_batches(batches))
+    for operation, of_relations in _RELATIONS.items():
+        await _serve(bus, operation, of_relations(RelationHandlers(parts)))
     for operation, of_presence in _PRESENCE.items():
         await _serve(bus, operation, of_presence(presence))
 

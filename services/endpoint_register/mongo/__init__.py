@@ -8,16 +8,20 @@ on ``_id`` and ``seq``, and what lists need is a collection of its own.
 """
 
 from services.endpoint_register.mongo.applications import MongoApplicationRepository
+from services.endpoint_register.mongo.batches import MongoBatchRepository
 from services.endpoint_register.mongo.configurations import MongoConfigurationRepository
 from services.endpoint_register.mongo.connectivity import MongoConnectivityRepository, MongoRunRepository
 from services.endpoint_register.mongo.endpoints import MongoEndpointRepository
 from services.endpoint_register.mongo.listing import MongoEndpointListing
+from services.endpoint_register.mongo.relations import MongoRelationRepository
 
 __all__ = [
     "MongoApplicationRepository",
+    "MongoBatchRepository",
     "MongoConfigurationRepository",
     "MongoConnectivityRepository",
     "MongoEndpointListing",
     "MongoEndpointRepository",
+    "MongoRelationRepository",
     "MongoRunRepository",
 ]

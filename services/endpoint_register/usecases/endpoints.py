@@ -5,6 +5,7 @@ credential-manager, only then is it seen. A refusal takes everything back at onc
 of a step is unknown, :mod:`.sweeping` does, a minute later.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from libs.contracts.api_keys import check_limits
@@ -34,6 +35,7 @@ from services.endpoint_register.domain.metadata import Metadata, check_metadata
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.changing import find_ready, same_incarnation
 from services.endpoint_register.usecases.enlisting import enlist
+from services.endpoint_register.usecases.relations import Partner, attach, find_partners
 from services.endpoint_register.usecases.removing import discard
 from services.endpoint_register.usecases.scope import application_named_in, check_open
 
@@ -45,8 +47,9 @@ async def create_endpoint(cmd: CreateEndpoint, *, parts: Parts) -> tuple[Endpoin
     """Make an endpoint and its first token, and return both.
 
     Raises:
-        NotFoundError: There is no such application version.
-        ConflictError: The endpoint id or the token is taken, or the version is being removed.
+        NotFoundError: There is no such application version, or no endpoint it shall be related to.
+        ConflictError: The endpoint id or the token is taken, the version is being removed, or an endpoint
+            it shall be related to has too many relations.
         UnavailableError: Not now; what was begun is taken back.
     """
     version = AppVersionName(cmd.body.app_version.name)
@@ -55,11 +58,27 @@ async def create_endpoint(cmd: CreateEndpoint, *, parts: Parts) -> tuple[Endpoin
     token = _token(cmd.body, parts)
     given = None if cmd.body.endpoint_id is None else check_endpoint_id(cmd.body.endpoint_id)
     check_metadata(cmd.body.metadata)
+    partners = await find_partners(cmd.body.relations, applications=cmd.applications, parts=parts)
     await check_open(version, parts=parts)
     hidden = await _add(given, version, cmd.body.metadata, parts)
+    ready = await complete(hidden, token, correlation_id=cmd.correlation_id, parts=parts, partners=partners)
+    return ready, token
+
+
+async def complete(
+    hidden: Endpoint, token: str, *, correlation_id: str, parts: Parts, partners: Sequence[Partner] = ()
+) -> Endpoint:
+    """Give a hidden endpoint its token and let it be seen; what another began can be completed too.
+
+    Raises:
+        NotFoundError: The version is gone.
+        ConflictError: The token is taken, the version is being removed, or a partner has too many relations.
+        UnavailableError: Not now; what was begun is taken back.
+    """
     try:
         # Again, now that whoever removes the version can see the endpoint: one of us notices.
-        await check_open(version, parts=parts)
+        await check_open(hidden.version, parts=parts)
+        await attach(hidden, partners, parts=parts)
         await parts.credentials.store_token(token, endpoint=hidden)
     except GroveError as error:
         if error.status_code < _FIRST_SERVER_ERROR:
@@ -67,11 +86,11 @@ async def create_endpoint(cmd: CreateEndpoint, *, parts: Parts) -> tuple[Endpoin
                 await discard(hidden, parts=parts)
         raise
     await enlist(hidden, endpoints=parts.endpoints, listing=parts.listing)
-    ready = hidden.registered(correlation_id=cmd.correlation_id)
+    ready = hidden.registered(correlation_id=correlation_id)
     if not await _make_ready(hidden, ready, parts=parts):
         raise UnavailableError("creating the endpoint took too long and was taken back")
     parts.announcing.offer(ready)
-    return ready, token
+    return ready
 
 
 async def _make_ready(hidden: Endpoint, ready: Endpoint, *, parts: Parts) -> bool:

@@ -10,6 +10,7 @@ from libs.contracts.endpoints import DeleteEndpoint
 from libs.contracts.errors import NotFoundError, UnavailableError
 from libs.contracts.ids import EndpointId
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
+from services.endpoint_register.domain.relation import End
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.changing import same_incarnation
 
@@ -47,6 +48,7 @@ async def remove_endpoint(endpoint: Endpoint, *, correlation_id: str, parts: Par
         )
     await parts.credentials.delete_tokens(endpoint)
     await parts.listing.drop(endpoint.id, incarnation=endpoint.incarnation)
+    await parts.relations.forget(End.of(endpoint))
     await parts.connectivity.forget(endpoint.id, incarnation=endpoint.incarnation)
     for entry in endpoint.tellable:
         await parts.events.publish(
@@ -71,4 +73,5 @@ async def discard(endpoint: Endpoint, *, parts: Parts) -> None:
         endpoint = doomed
     await parts.credentials.delete_tokens(endpoint)
     await parts.listing.drop(endpoint.id, incarnation=endpoint.incarnation)
+    await parts.relations.forget(End.of(endpoint))
     await parts.endpoints.remove(endpoint)

@@ -31,6 +31,7 @@ from libs.contracts.subjects import AnyEventType, AnyOperation
 from libs.store import Store
 from services.endpoint_register.app import assemble
 from services.endpoint_register.bus_api import serve
+from services.endpoint_register.domain.sealing import SealingBox
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.announcing import Announcer
 from services.endpoint_register.usecases.sweeping import Pace, Sweeper
@@ -44,6 +45,7 @@ from tests.support.servers import (
 )
 from tests.support.waiting import eventually
 
+SECRETS_KEY = "a key of the tests, long enough for all"
 AT_ONCE = Pace(every_s=0.1, outbox_after_s=0.0, creating_after_s=0.0)
 """A sweeper that takes everything unfinished for abandoned."""
 
@@ -211,7 +213,7 @@ async def start(
                 max_in_flight=2048,
             )
             own.push_async_callback(bus.close)
-            parts, announcer = await assemble(store, bus)
+            parts, announcer = await assemble(store, bus, box=SealingBox(SECRETS_KEY))
             if announcing:
                 group = await own.enter_async_context(asyncio.TaskGroup())
                 task = group.create_task(announcer.run(), name="announcing")

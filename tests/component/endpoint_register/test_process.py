@@ -19,7 +19,7 @@ from libs.process import Process, ProcessSettings, serve
 from libs.store import Store
 from services.endpoint_register import app
 from services.endpoint_register.mongo import MongoEndpointRepository
-from tests.component.endpoint_register.conftest import Client, StandInCredentials
+from tests.component.endpoint_register.conftest import SECRETS_KEY, Client, StandInCredentials
 from tests.support.servers import NatsServer, StoreServer, nats_process, store_process
 from tests.support.waiting import eventually
 from tests.unit.endpoint_register.fakes import ManualClock
@@ -29,7 +29,10 @@ from tests.unit.endpoint_register.fakes import ManualClock
 async def built(nats: NatsServer, store: StoreServer) -> AsyncIterator[Process]:
     """One service in this process, with exactly the rights of production."""
     settings = ProcessSettings(
-        nats_url=nats.url_for("endpoint-register"), nats_durability="synced", mongodb=store.url
+        nats_url=nats.url_for("endpoint-register"),
+        nats_durability="synced",
+        mongodb=store.url,
+        secrets=SECRETS_KEY,
     )
     process = Process("endpoint-register", settings=settings)
     async with asyncio.TaskGroup() as group:
@@ -86,6 +89,7 @@ def replica_process(
         "GROVE_NATS_URL": nats.url_for("endpoint-register"),
         "GROVE_NATS_DURABILITY": "synced",
         "GROVE_MONGODB_URL": store.url,
+        "GROVE_SECRETS_KEY": SECRETS_KEY,
         "GROVE_PORT_FILE": str(directory / f"ports-{number}.json"),
         "GROVE_ENDPOINT_REGISTER_SWEEP_EVERY_S": "0.5",
         "GROVE_ENDPOINT_REGISTER_OUTBOX_AFTER_S": "0.5",
@@ -170,7 +174,17 @@ async def _told(client: Client, keys: Collection[str]) -> bool:
     ("environ", "complaint"),
     [
         pytest.param({}, "GROVE_NATS_URL", id="no bus"),
-        pytest.param({"GROVE_NATS_URL": "nats://127.0.0.1:1"}, "GROVE_MONGODB_URL", id="no store"),
+        pytest.param({"GROVE_NATS_URL": "nats://127.0.0.1:1"}, "GROVE_SECRETS_KEY", id="no key"),
+        pytest.param(
+            {"GROVE_NATS_URL": "nats://127.0.0.1:1", "GROVE_SECRETS_KEY": "short"},
+            "GROVE_SECRETS_KEY",
+            id="short key",
+        ),
+        pytest.param(
+            {"GROVE_NATS_URL": "nats://127.0.0.1:1", "GROVE_SECRETS_KEY": SECRETS_KEY},
+            "GROVE_MONGODB_URL",
+            id="no store",
+        ),
         pytest.param(
             {"GROVE_NATS_URL": "nats://127.0.0.1:1", "GROVE_ENDPOINT_REGISTER_SWEEP_EVERY_S": "often"},
             "GROVE_ENDPOINT_REGISTER_SWEEP_EVERY_S",

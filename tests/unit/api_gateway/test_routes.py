@@ -16,6 +16,12 @@ from services.api_gateway.routes import ROUTES, Place, Route
 from services.api_gateway.routes.parameters import FOLLOWED, parameters_of
 from tests.support.api_gateway import route_id
 
+# A search only reads, however it is asked for; what this GET tells are secrets.
+ODD_SCOPES = {
+    "POST /epr/api/v1/endpoints/search": Scope.READ,
+    "GET /epr/api/v1/endpoints/batch/status": Scope.WRITE,
+}
+
 every_route = pytest.mark.parametrize("route", ROUTES, ids=route_id)
 
 
@@ -69,7 +75,8 @@ def test_reading_needs_read_and_changing_needs_more(route: Route) -> None:
     if route.whole:
         assert route.scope is Scope.ADMIN
     else:
-        assert route.scope is (Scope.READ if route.method == "GET" else Scope.WRITE)
+        usual = Scope.READ if route.method == "GET" else Scope.WRITE
+        assert route.scope is ODD_SCOPES.get(route_id(route), usual)
 
 
 @every_route
@@ -114,6 +121,8 @@ def test_the_errors_that_can_happen_are_declared(route: Route) -> None:
 @every_route
 def test_lists_are_pages_except_those_of_applications(route: Route) -> None:
     names = {parameter.name for parameter in route.parameters}
+    if isinstance(route.body_type, type) and issubclass(route.body_type, msgspec.Struct):
+        names |= {each.encode_name for each in msgspec.structs.fields(route.body_type)}
     paged = isinstance(route.response_example, dict) and "totalElements" in route.response_example
 
     assert ({"offset", "limit"} <= names) == paged

@@ -32,6 +32,18 @@ def test_a_fixed_level_wins_over_a_placeholder() -> None:
     assert match.route.operation_id == "listMetadataKeys"
 
 
+@pytest.mark.parametrize("name", ["batch", "search", "delete"])
+def test_an_endpoint_may_be_called_as_a_fixed_level_is(name: str) -> None:
+    path = f"/epr/api/v1/endpoints/{name}"
+
+    assert ROUTER.match("GET", path).route.operation_id == "getEndpoint"
+    assert ROUTER.match("DELETE", path).values == {"endpointId": name}
+    assert ROUTER.match("PUT", f"{path}/metadata").values == {"endpointId": name}
+    with pytest.raises(MethodNotAllowedError) as caught:
+        ROUTER.match("PUT", path)
+    assert caught.value.allowed == "DELETE, GET, HEAD, POST"
+
+
 def test_head_is_answered_where_get_is() -> None:
     assert ROUTER.match("HEAD", "/auth/api/v1/me").route.method == "GET"
 

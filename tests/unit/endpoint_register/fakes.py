@@ -16,9 +16,11 @@ from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.messages import Event
 from libs.contracts.subjects import EventType
 from services.endpoint_register.domain.application import Application, Place
+from services.endpoint_register.domain.batch import Batch, BatchId, BatchState
 from services.endpoint_register.domain.configuration import EPMX, Configuration, ConfigurationChange
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.domain.listing import Listed, Range
+from services.endpoint_register.domain.relation import End, Relation
 from services.endpoint_register.domain.whitelist import Whitelist, whitelist_of
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.changing import EndpointChanges
@@ -294,6 +296,72 @@ class InMemoryConfigurationRepository:
         self.changes = {place: change for place, change in self.changes.items() if place in self.kept}
 
 
+class InMemoryBatchRepository:
+    """``before_replace`` is let in before a compare-and-set, and may make it lose."""
+
+    def __init__(self) -> None:
+        self.kept: dict[BatchId, Batch] = {}
+        self.before_replace: Hook = nothing
+        self.failure: GroveError | None = None
+
+    async def add(self, batch: Batch) -> None:
+        self.kept[batch.id] = batch
+
+    async def find(self, batch_id: BatchId) -> Batch | None:
+        return self.kept.get(batch_id)
+
+    async def waiting(self, application: ApplicationName) -> int:
+        mine = [each for each in self.kept.values() if each.application == application]
+        return sum(each.state is not BatchState.DONE for each in mine)
+
+    async def due(self, *, at: datetime, limit: int) -> list[BatchId]:
+        due = sorted((each.due_at, each.id) for each in self.kept.values() if each.due_at <= at)
+        return [batch_id for _, batch_id in due[:limit]]
+
+    async def replace(self, before: Batch, after: Batch) -> bool:
+        await self.before_replace()
+        if self.failure is not None:
+            raise self.failure
+        kept = self.kept.get(before.id)
+        if kept is None or kept.revision != before.revision:
+            return False
+        self.kept[before.id] = after
+        return True
+
+    async def remove(self, batch: Batch) -> None:
+        kept = self.kept.get(batch.id)
+        if kept is not None and kept.revision == batch.revision:
+            del self.kept[batch.id]
+
+
+class InMemoryRelationRepository:
+    """``after_add`` is let in when a relation has been stored."""
+
+    def __init__(self) -> None:
+        self.kept: list[Relation] = []
+        self.after_add: Hook = nothing
+
+    async def add(self, relation: Relation) -> bool:
+        if relation in self.kept:
+            return False
+        self.kept.append(relation)
+        await self.after_add()
+        return True
+
+    async def of(self, end: End) -> list[Relation]:
+        return [each for each in self.kept if end in {each.source, each.target}]
+
+    async def count(self, end: End) -> int:
+        ends = [side.endpoint_id for each in self.kept for side in (each.source, each.target)]
+        return ends.count(end.endpoint_id)
+
+    async def remove(self, relation: Relation) -> None:
+        self.kept = [each for each in self.kept if each != relation]
+
+    async def forget(self, end: End) -> None:
+        self.kept = [each for each in self.kept if end not in {each.source, each.target}]
+
+
 @dataclass
 class InMemoryCredentials:
     """``refusal`` answers a request that changed nothing, ``lost_answer`` one that took effect.
@@ -394,6 +462,8 @@ class World:
         self.endpoints = InMemoryEndpointRepository(clock=self.clock)
         self.applications = InMemoryApplicationRepository(clock=self.clock)
         self.configurations = InMemoryConfigurationRepository(clock=self.clock)
+        self.batches = InMemoryBatchRepository()
+        self.relations = InMemoryRelationRepository()
         self.whitelists = DirectWhitelists(self.configurations)
         self.parts = self.replica()
 
@@ -412,6 +482,8 @@ class World:
             runs=self.runs,
             applications=self.applications,
             configurations=self.configurations,
+            batches=self.batches,
+            relations=self.relations,
             credentials=self.credentials,
             events=self.events,
             whitelists=self.whitelists,
