@@ -328,18 +328,22 @@ async def _outcome(field: Field, token: str = DEFAULT) -> str:
         return error.reason_phrase
 
 
-async def test_a_fleet_that_comes_at_once_is_asked_for_by_and_by(field: Field) -> None:
-    field.bus.tokens |= {("grove", f"token-{number}"): "ep" for number in range(1000)}
-    field.bus.release.clear()
+async def test_a_fleet_that_comes_at_once_is_asked_for_by_and_by() -> None:
+    bus = InMemoryBus()
+    identity = Identity(bus, timeout_s=60)
+    bus.tokens |= {("grove", f"token-{number}"): "ep" for number in range(1000)}
+    bus.release.clear()
     async with asyncio.TaskGroup() as group:
-        for number in range(1000):
-            group.create_task(field.endpoint(f"token-{number}"), name="device")
+        tasks = [
+            group.create_task(outcome(identity, f"token-{number}"), name="device") for number in range(1000)
+        ]
         await settle()
-        asked_at_once = field.bus.asked[TOKEN_ASKED]
-        field.bus.release.set()
+        asked_at_once = bus.asked[TOKEN_ASKED]
+        bus.release.set()
 
-    assert 0 < asked_at_once <= 128
-    assert field.bus.asked[TOKEN_ASKED] == 1000
+    assert {task.result() for task in tasks} == {None}
+    assert 0 < asked_at_once <= 256
+    assert bus.asked[TOKEN_ASKED] == 1000
 
 
 async def test_who_waits_too_long_to_be_asked_for_is_told_to_come_back() -> None:
