@@ -4,6 +4,7 @@ from services.api_gateway.routes import (
     api_keys,
     applications,
     endpoints,
+    live,
     metadata,
     senml_credentials,
     time_series,
@@ -18,5 +19,6 @@ ROUTES: tuple[Route, ...] = (
     *tokens.ROUTES,
     *senml_credentials.ROUTES,
     *time_series.ROUTES,
+    *live.ROUTES,
     *api_keys.ROUTES,
 )

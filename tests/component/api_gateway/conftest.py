@@ -62,7 +62,8 @@ class Gateway:
             headers.setdefault("Authorization", f"Bearer {key}")
         url = URL(f"http://127.0.0.1:{self.port}{target}", encoded=True)
         async with self._session.request(method, url, headers=headers, json=json, **more) as response:
-            return Answer(response.status, response.headers, await response.read())
+            endless = response.content_type == "text/event-stream"
+            return Answer(response.status, response.headers, b"" if endless else await response.read())
 
     async def metrics(self) -> str:
         url = f"http://127.0.0.1:{self.process.ports['health']}/metrics"
