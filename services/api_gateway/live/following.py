@@ -77,7 +77,7 @@ class Follower:
         Raises:
             UnavailableError: There is no stream of control events now.
         """
-        extent = await self._log.extent(fresh=last is None)
+        extent = await self._log.extent(fresh=True)
         self._place, self._first_gap = beginning(self._log.stream, extent, last)
 
     def wake(self) -> None:
@@ -142,6 +142,9 @@ class Follower:
             if extent.last_sequence <= self._place.sequence and not self._log.expecting:
                 return
             entry = await self._log.behind(self._place)
+            if entry is None and extent.last_sequence > self._place.sequence:
+                # That may have been asked before it was stored, by somebody else; this is asked afterwards.
+                entry = await self._log.behind(self._place)
             behind = extent.last_sequence + 1 if entry is None else entry.sequence
             gap = skipped(self._place.sequence, behind)
             self._place = replace(self._place, sequence=max(self._place.sequence, behind - 1))

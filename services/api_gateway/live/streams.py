@@ -64,11 +64,11 @@ class LiveStreams:
         self.on_control()
 
     async def hear_data(self) -> None:
-        """Root task: hear the data events that some stream wants, and no others.
+        """Root task: hear the data events that some stream wants, and no others, until :meth:`stop`.
 
         Data events that nobody hears are not even made.
         """
-        while True:
+        while not self._stopping:  # Python 3.11 may swallow the cancellation of what is awaited below
             await self._changed.wait()
             self._changed.clear()
             followers = set(self._followers)
@@ -93,6 +93,7 @@ class LiveStreams:
     def stop(self) -> None:
         """End all streams; their readers come back, to another process or to this one's successor."""
         self._stopping = True
+        self._changed.set()
         for follower in self._followers:
             follower.end("the server is stopping; come back")
 

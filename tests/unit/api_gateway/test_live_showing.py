@@ -8,8 +8,9 @@ import pytest
 from libs.contracts.api_keys import ApiKey, Scope
 from libs.contracts.catalogue import declared_events
 from libs.contracts.live import type_name
+from libs.contracts.subjects import AnyEventType
 from services.api_gateway.live.showing import Told, Wanted, read_event, wanted_by
-from tools.message_examples import example_of
+from tools.message_examples import example
 
 UPDATED = "endpoint.metadata.updated"
 CONNECTED = "endpoint.connectivity.connected"
@@ -124,11 +125,15 @@ def test_what_nobody_can_read_says_so(body: bytes) -> None:
         read_event(UPDATED, body)
 
 
-@pytest.mark.parametrize(
-    "event", declared_events(), ids=lambda event: f"{type_name(event)} {event.originator}"
-)
-def test_every_event_of_endpoints_and_applications_is_attributed(event: Any) -> None:  # noqa: ANN401 - an EventType
-    seen = read_event(type_name(event), msgspec.msgpack.encode(example_of(event.event)))
+def name_of(event: AnyEventType) -> str:
+    return f"{type_name(event)} of {event.originator}"
+
+
+@pytest.mark.parametrize("event", declared_events(), ids=name_of)
+def test_every_event_of_endpoints_and_applications_is_attributed(event: AnyEventType) -> None:
+    message = msgspec.json.decode(example(event.event, originator=event.originator), type=event.event)
+
+    seen = read_event(type_name(event), msgspec.msgpack.encode(message))
 
     assert b"\n" not in seen.text
     if event.entity != "api-key":
