@@ -15,7 +15,7 @@ from libs.contracts.streams import EVENT_GROUPS, events_stream
 from libs.contracts.subjects import EventType, Operation
 from services.api_gateway.domain import Fingerprint, fingerprint
 
-SUBJECTS: tuple[Operation[Any, Any] | EventType[Any], ...] = tuple(declared_events())
+SUBJECTS: tuple[Operation[Any, Any] | EventType[Any], ...] = (API_KEY_REVOKED,)
 
 _DATA_EVENTS = {type_name(event): event for event in declared_events() if event.group == DATA_GROUP}
 

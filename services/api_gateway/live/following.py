@@ -117,7 +117,9 @@ class Follower:
                 piece = sse.heartbeat(str(self._place))
             if piece:
                 await self._write(write, piece)
-            elif not self._more:
+            if self._more:
+                await asyncio.sleep(0)  # what is remembered costs no waiting, and there are others
+            elif not piece:
                 await self._rest()
         await self._write(write, sse.said(sse.END, message=self._ending))
 

@@ -4,12 +4,14 @@ import asyncio
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
 
 from libs.contracts.errors import UnavailableError
 from services.api_gateway.live.places import Place
+from services.api_gateway.live.sharing import Questions
 from services.api_gateway.live.showing import Told, read_event
 from services.api_gateway.ports import Events, Extent
 
@@ -39,14 +41,6 @@ class Entry:
     cost_bytes: int
 
 
-class _Reading:
-    """A read under way, and what became of it; None in the end = whoever read gave up."""
-
-    def __init__(self) -> None:
-        self.done = asyncio.Event()
-        self.outcome: tuple[Entry | None] | Exception | None = None
-
-
 class EventLog:
     """Reads the stream of control events, with a bounded memory."""
 
@@ -55,11 +49,11 @@ class EventLog:
         self._max_bytes = max_bytes
         self._known: OrderedDict[int, Entry] = OrderedDict()
         self._bytes = 0
-        self._readings: dict[int, _Reading] = {}
+        self._entries: Questions[Entry | None] = Questions()
+        self._extents: Questions[Extent] = Questions()
         self._lives = 0
         self._extent: Extent | None = None
         self._extent_at = -math.inf
-        self._asking = asyncio.Lock()
         self._expected_until = -math.inf
 
     @property
@@ -69,7 +63,7 @@ class EventLog:
 
     def expect(self) -> None:
         """An event was told: look for it soon."""
-        self._expected_until = asyncio.get_running_loop().time() + EXPECTED_S
+        self._expected_until = self._now() + EXPECTED_S
 
     def forget(self) -> None:
         """Anything may have happened: the stream may be another one."""
@@ -79,26 +73,31 @@ class EventLog:
         self._bytes = 0
 
     async def extent(self, *, fresh: bool = False) -> Extent:
-        """What the stream holds, as it was at most some seconds ago.
+        """What the stream holds, as it was at most some seconds ago; ``fresh`` = no earlier than now.
 
         Raises:
             UnavailableError: There is no such stream now, or nobody answered in time.
         """
-        asked_at = asyncio.get_running_loop().time()
-        async with self._asking:
-            now = asyncio.get_running_loop().time()
-            oldest = asked_at if fresh else now - EXTENT_AGE_S
-            if self._extent is None or self._extent_at < oldest:
-                found = await self._events.extent()
-                if self._extent is not None and found.created_ms != self._extent.created_ms:
-                    self.forget()
-                self._extent, self._extent_at = found, now
+        if fresh:
+            await self._extents.over(self.stream)
+        elif self._extent is not None and self._now() - self._extent_at < EXTENT_AGE_S:
             return self._extent
+        return await self._extents.ask(self.stream, self._ask_extent)
+
+    async def _ask_extent(self) -> Extent:
+        asked_at, lives = self._now(), self._lives
+        found = await self._events.extent()
+        if self._extent is not None and found.created_ms != self._extent.created_ms:
+            self.forget()
+        elif lives != self._lives:
+            raise UnavailableError("the bus was cut meanwhile")
+        self._extent, self._extent_at = found, asked_at
+        return found
 
     @property
     def expecting(self) -> bool:
         """Whether there may be more than is known."""
-        return asyncio.get_running_loop().time() < self._expected_until
+        return self._now() < self._expected_until
 
     async def behind(self, place: Place) -> Entry | None:
         """Give the first event behind a place; None = there is none yet.
@@ -117,33 +116,16 @@ class EventLog:
             raise UnavailableError("the stream of events may be another one")
 
     async def _first_at(self, wanted: int) -> Entry | None:
-        while True:
-            known = self._known.get(wanted)
-            if known is not None:
-                self._known.move_to_end(wanted)
-                return known
-            reading = self._readings.get(wanted)
-            if reading is None:
-                return await self._read(wanted)
-            await reading.done.wait()
-            if isinstance(reading.outcome, Exception):
-                raise reading.outcome
-            if reading.outcome is not None:
-                return reading.outcome[0]
+        known = self._known.get(wanted)
+        if known is not None:
+            self._known.move_to_end(wanted)
+            return known
+        return await self._entries.ask(wanted, partial(self._read, wanted))
 
     async def _read(self, wanted: int) -> Entry | None:
-        reading = self._readings[wanted] = _Reading()
         lives = self._lives
-        try:
-            kept = await self._events.kept(wanted)
-            entry = None if kept is None else _entry(kept.sequence, kept.kind, kept.body)
-            reading.outcome = (entry,)
-        except Exception as error:
-            reading.outcome = error
-            raise
-        finally:
-            del self._readings[wanted]
-            reading.done.set()
+        kept = await self._events.kept(wanted)
+        entry = None if kept is None else _entry(kept.sequence, kept.kind, kept.body)
         if entry is not None and lives == self._lives:
             self._remember(wanted, entry)
         return entry
@@ -154,6 +136,10 @@ class EventLog:
         while self._bytes > self._max_bytes or len(self._known) > MAX_ENTRIES:
             _, oldest = self._known.popitem(last=False)
             self._bytes -= oldest.cost_bytes
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
 
 def _entry(sequence: int, kind: str, body: bytes) -> Entry:

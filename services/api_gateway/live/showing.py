@@ -30,7 +30,7 @@ class Told:
         application: The one it belongs to; None = not known.
         endpoint_id: Whom it is about; None = nobody, or those in ``endpoints``.
         endpoints: Application of each endpoint, where it is about several; None = one, or nobody.
-        fields: All of it.
+        fields: All of it, where it is about several; else empty.
         text: All of it as JSON in one line.
     """
 
@@ -67,7 +67,7 @@ def read_event(kind: str, body: bytes) -> Told:
         endpoints={str(each): _application(version) for each, version in several.items()}
         if isinstance(several, dict)
         else None,
-        fields=fields,
+        fields=fields if isinstance(several, dict) else {},
         text=text,
     )
 

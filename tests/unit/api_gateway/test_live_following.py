@@ -85,11 +85,11 @@ class Bench:
 
     @asynccontextmanager
     async def reading(
-        self, last: Place | None = None, *, key: ApiKey = KEY, **asked: tuple[str, ...]
+        self, last: Place | None = None, *, key: ApiKey = KEY, asked: FollowEvents | None = None
     ) -> AsyncIterator[Reader]:
         """Read for the time of the block; the stream has ended when it is left."""
         reader = Reader()
-        with self.streams.opened(key, FollowEvents(**asked), check=reader.check) as follower:
+        with self.streams.opened(key, asked or FollowEvents(), check=reader.check) as follower:
             await follower.begin(last)
             async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
                 running = tasks.create_task(
@@ -148,7 +148,7 @@ async def test_who_comes_back_is_told_what_happened_meanwhile(bench: Bench) -> N
 
 
 async def test_a_filter_that_lets_nothing_through_still_moves_the_id(bench: Bench) -> None:
-    async with bench.reading(endpoint_id=("other",)) as reader:
+    async with bench.reading(asked=FollowEvents(endpoint_id=("other",))) as reader:
         for _ in range(200):
             bench.happen("a")
         await reader.until(lambda it: it.last.sequence == 200, "a heartbeat says how far")
@@ -273,7 +273,10 @@ async def test_data_events_that_do_not_fit_are_counted_and_told(bench: Bench) ->
 async def test_only_data_that_somebody_wants_is_heard(bench: Bench) -> None:
     async with asyncio.TaskGroup() as tasks:
         hearing = tasks.create_task(bench.streams.hear_data(), name="data")
-        async with bench.reading(event_types=(UPDATED,)), bench.reading(event_types=(SAMPLES,)) as reader:
+        async with (
+            bench.reading(asked=FollowEvents(event_types=(UPDATED,))),
+            bench.reading(asked=FollowEvents(event_types=(SAMPLES,))) as reader,
+        ):
             await reader.until(lambda _: bench.events.heard, "samples are heard")
             assert list(bench.events.heard) == [SAMPLES]
         hearing.cancel()
