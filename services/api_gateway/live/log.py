@@ -18,6 +18,8 @@ from services.api_gateway.ports import Events, Extent
 MAX_BYTES: Final = 8 * 1024 * 1024
 """Of messages remembered; what is decoded of them takes some times as much."""
 MAX_ENTRIES: Final = 4096
+READ_AHEAD: Final = 16
+"""How many events are asked for at the same time where there are that many."""
 EXTENT_AGE_S: Final = 5.0
 """How old what is known of the stream may be: so late is noticed what was told and not heard."""
 EXPECTED_S: Final = 2.0
@@ -55,6 +57,7 @@ class EventLog:
         self._extent: Extent | None = None
         self._extent_at = -math.inf
         self._expected_until = -math.inf
+        self._newest = 0  # as far as anybody knows: what was heard may not be stored yet, or twice
 
     @property
     def stream(self) -> str:
@@ -64,6 +67,7 @@ class EventLog:
     def expect(self) -> None:
         """An event was told: look for it soon."""
         self._expected_until = self._now() + EXPECTED_S
+        self._newest += 1
 
     def forget(self) -> None:
         """Anything may have happened: the stream may be another one."""
@@ -92,6 +96,7 @@ class EventLog:
         elif lives != self._lives:
             raise UnavailableError("the bus was cut meanwhile")
         self._extent, self._extent_at = found, asked_at
+        self._newest = found.last_sequence
         return found
 
     @property
@@ -120,7 +125,13 @@ class EventLog:
         if known is not None:
             self._known.move_to_end(wanted)
             return known
-        return await self._entries.ask(wanted, partial(self._read, wanted))
+        ahead = range(wanted + 1, min(wanted + READ_AHEAD, self._newest + 1))
+        questions = (
+            self._entries.ask(sequence, partial(self._read, sequence))
+            for sequence in (wanted, *ahead)
+            if sequence not in self._known
+        )
+        return (await asyncio.gather(*questions))[0]
 
     async def _read(self, wanted: int) -> Entry | None:
         lives = self._lives

@@ -45,7 +45,7 @@ async def test_a_reader_that_is_cut_off_and_returns_misses_nothing(
                 for name in names[start : start + 20]:
                     tasks.create_task(teller.control(name), name=name)
 
-    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(50), asyncio.TaskGroup() as tasks:
         tasks.create_task(tell(), name="tell")
         comings = 0
         while len(read) < len(names):
