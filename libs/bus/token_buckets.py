@@ -47,26 +47,31 @@ class Buckets:
 
     def empty_for_s(self, name: str) -> float:
         """How long until there is anything in a bucket, seconds; 0 = there is."""
-        if not self.rate:
-            return 0.0
-        return max(0.0, self._full_at.get(name, 0.0) - self._tolerance_s - self._clock())
+        return self._empty_for_s(name, self._clock()) if self.rate else 0.0
 
     def charge(self, name: str, units: int) -> None:
         """Take so many units, whatever the bucket holds."""
+        if self.rate:
+            self._charge(name, units, self._clock())
+
+    def take(self, name: str, units: int = 1) -> float:
+        """Take so many units; else, and nothing is taken, tell for how long the bucket is empty, seconds."""
         if not self.rate:
-            return
+            return 0.0
         now = self._clock()
+        wait_s = self._empty_for_s(name, now)
+        if not wait_s:
+            self._charge(name, units, now)
+        return wait_s
+
+    def _empty_for_s(self, name: str, now: float) -> float:
+        return max(0.0, self._full_at.get(name, 0.0) - self._tolerance_s - now)
+
+    def _charge(self, name: str, units: int, now: float) -> None:
         self._full_at[name] = max(self._full_at.get(name, 0.0), now) + units / self.rate
         if len(self._full_at) >= self._sweep_at:
             self._full_at = {name: full_at for name, full_at in self._full_at.items() if full_at > now}
             self._sweep_at = max(_MIN_ENTRIES, 2 * len(self._full_at))
-
-    def take(self, name: str, units: int = 1) -> float:
-        """Take so many units; else, and nothing is taken, tell for how long the bucket is empty, seconds."""
-        wait_s = self.empty_for_s(name)
-        if not wait_s:
-            self.charge(name, units)
-        return wait_s
 
 
 class TokenBuckets:
@@ -84,7 +89,7 @@ class TokenBuckets:
 
     def take(self, endpoint_id: str, samples: int) -> bool:
         """Take so many samples out of a bucket; False, and nothing is taken, when it is empty."""
-        return not self._buckets.rate or not self._buckets.take(endpoint_id, samples)
+        return not self._buckets.take(endpoint_id, samples)
 
     async def admit(self, endpoint_id: str, samples: int, *, by: float | None = None) -> bool:
         """Take so many samples as soon as there is anything in the bucket; returns whether that took a while.

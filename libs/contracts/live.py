@@ -17,8 +17,8 @@ class FollowEvents(ManagementRequest, frozen=True, kw_only=True):
     Attributes:
         endpoint_id: Only events of these endpoints, several separated by commas.
         event_types: Only these types of events, several separated by commas.
-        last_event_id: The last id you were told: what happened since is told first. Browsers' `EventSource`
-            sends it by itself.
+        last_event_id: The last id you were told: what happened since is told first. Clients of Server-Sent
+            Events send it by themselves.
     """
 
     endpoint_id: tuple[str, ...] = ()

@@ -85,11 +85,12 @@ class Follower:
         self._rest_s = _SHORTEST_REST_S
         self._woken.set()
 
-    def offer(self, told: Told) -> None:
-        """A data event happened."""
+    def offer(self, told: Told, block: bytes) -> None:
+        """A data event happened; ``block`` is how it is told where all of it is shown."""
         text = self.wanted.shown(told)
         if text is not None:
-            metrics.LIVE_LOST.inc(self._mailbox.put(sse.block(told.kind, text)))
+            whole = text is told.text
+            metrics.LIVE_LOST.inc(self._mailbox.put(block if whole else sse.block(told.kind, text)))
             self.wake()
 
     def end(self, reason: str) -> None:
@@ -112,12 +113,13 @@ class Follower:
                 raise ConnectionResetError("the reader is gone")
             self._woken.clear()
             self._more = False
-            piece = await self._next_piece() if await self._is_let_in() else b""
+            is_let_in = await self._is_let_in()
+            piece = await self._next_piece() if is_let_in else b""
             if not piece and self._now() - self._written_at >= self._pace.heartbeat_s:
                 piece = sse.heartbeat(str(self._place))
             if piece:
                 await self._write(write, piece)
-            if self._more:
+            if is_let_in and (self._more or len(self._mailbox)):
                 await asyncio.sleep(0)  # what is remembered costs no waiting, and there are others
             elif not piece:
                 await self._rest()
@@ -144,13 +146,11 @@ class Follower:
             if extent.last_sequence <= self._place.sequence and not self._log.expecting:
                 return
             entry = await self._log.behind(self._place)
-            if entry is None and extent.last_sequence > self._place.sequence:
-                # That may have been asked before it was stored, by somebody else; this is asked afterwards.
-                entry = await self._log.behind(self._place)
-            behind = extent.last_sequence + 1 if entry is None else entry.sequence
-            gap = skipped(self._place.sequence, behind)
-            self._place = replace(self._place, sequence=max(self._place.sequence, behind - 1))
-            parts.append(self._said(gap))
+            following = extent.first_sequence if entry is None else entry.sequence
+            gap = skipped(self._place.sequence, following)
+            if gap is not None:
+                self._place = replace(self._place, sequence=following - 1)
+                parts.append(self._said(gap))
             if entry is None:
                 return
             self._place = replace(self._place, sequence=entry.sequence)

@@ -126,12 +126,13 @@ class EventLog:
             self._known.move_to_end(wanted)
             return known
         ahead = range(wanted + 1, min(wanted + READ_AHEAD, self._newest + 1))
-        questions = (
-            self._entries.ask(sequence, partial(self._read, sequence))
-            for sequence in (wanted, *ahead)
+        wants = [
+            sequence
+            for sequence in (wanted, *(() if self._entries.is_asked(wanted) else ahead))
             if sequence not in self._known
-        )
-        return (await asyncio.gather(*questions))[0]
+        ]
+        reads = (self._entries.ask(sequence, partial(self._read, sequence)) for sequence in wants)
+        return (await asyncio.gather(*reads))[0]
 
     async def _read(self, wanted: int) -> Entry | None:
         lives = self._lives

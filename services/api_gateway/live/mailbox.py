@@ -5,6 +5,8 @@ from typing import Final
 
 MAX_BYTES: Final = 512 * 1024
 MAX_EVENTS: Final = 1024
+BYTES_AT_ONCE: Final = 64 * 1024
+"""What is taken is copied, for it goes to a socket of its own; what waits is the same for all readers."""
 
 
 class Mailbox:
@@ -32,10 +34,13 @@ class Mailbox:
         self._lost += lost
         return lost
 
-    def take(self) -> tuple[int, bytes]:
-        """Take everything: how many blocks were lost before it, and the others joined."""
+    def take(self, *, at_most: int = BYTES_AT_ONCE) -> tuple[int, bytes]:
+        """Take the oldest, one at least if there is any: how many were lost before them, and they joined."""
         lost, self._lost = self._lost, 0
-        joined = b"".join(self._blocks)
-        self._blocks.clear()
-        self._bytes = 0
-        return lost, joined
+        taken: list[bytes] = []
+        size = 0
+        while self._blocks and (not taken or size + len(self._blocks[0]) <= at_most):
+            taken.append(self._blocks.popleft())
+            size += len(taken[-1])
+        self._bytes -= size
+        return lost, b"".join(taken)

@@ -41,6 +41,10 @@ class Questions(Generic[V]):
             question.over.set()
         return value
 
+    def is_asked(self, about: Hashable) -> bool:
+        """Whether somebody asks this now."""
+        return about in self._asked
+
     async def over(self, about: Hashable) -> None:
         """Wait until what was asked before this is over, whatever becomes of it."""
         question = self._asked.get(about)

@@ -14,6 +14,7 @@ from libs.contracts.catalogue import declared_events
 from libs.contracts.errors import TooManyRequestsError, UnavailableError
 from libs.contracts.live import DATA_GROUP, FollowEvents, type_name
 from services.api_gateway import metrics
+from services.api_gateway.live import sse
 from services.api_gateway.live.following import Check, Follower, Pace
 from services.api_gateway.live.log import EventLog
 from services.api_gateway.live.showing import read_event, wanted_by
@@ -87,8 +88,9 @@ class LiveStreams:
         except ValueError as error:
             _log.error("live.unreadable", kind=kind, reason=str(error))
             return
+        block = sse.block(told.kind, told.text)
         for follower in self._followers:
-            follower.offer(told)
+            follower.offer(told, block)
 
     def stop(self) -> None:
         """End all streams; their readers come back, to another process or to this one's successor."""

@@ -110,6 +110,21 @@ async def test_data_events_are_live_and_have_no_id(shared_gateway: Gateway, tell
     assert points.data["timeSeriesName"] == "air.temp"
 
 
+async def test_data_events_are_heard_only_while_somebody_follows_them(
+    shared_gateway: Gateway, teller: Teller
+) -> None:
+    async with shared_gateway.follow("?type=endpoint.data-collection.data-samples-received"):
+        followed = await teller.tell_samples("tree", 3)
+
+    async def unheard() -> bool:
+        return await teller.tell_samples("tree", 3) == 1
+
+    await eventually(unheard, what="nobody hears data events")
+    async with shared_gateway.follow("?type=endpoint.metadata.updated"):
+        assert await unheard()
+    assert followed == 3
+
+
 async def test_a_revoked_key_is_told_the_end_within_seconds(shared_gateway: Gateway) -> None:
     shared_gateway.owners.keys.add("leaked", Scope.READ)
     async with shared_gateway.follow(key="leaked") as stream, asyncio.timeout(4):

@@ -370,7 +370,8 @@ def test_a_mailbox_gives_up_the_oldest() -> None:
     box = Mailbox(max_bytes=10, max_events=3)
 
     assert [box.put(piece) for piece in (b"1", b"22", b"333", b"4444")] == [0, 0, 0, 1]
-    assert box.take() == (1, b"223334444")
+    assert box.take(at_most=5) == (1, b"22333")
+    assert box.take(at_most=1) == (0, b"4444")
     assert box.put(b"x" * 11) == 1
     assert box.take() == (1, b"")
     assert box.take() == (0, b"")
