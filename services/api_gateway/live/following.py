@@ -107,7 +107,9 @@ class Follower:
             TimeoutError: The reader does not read.
             ConnectionError: The reader is gone.
         """
-        await self._write(write, sse.opening(str(self._place)) + self._said(self._first_gap))
+        # Where something is missing, the id must not be told before that.
+        opening = sse.opening("" if self._first_gap else str(self._place))
+        await self._write(write, opening + self._said(self._first_gap))
         while self._ending is None:
             if is_gone():
                 raise ConnectionResetError("the reader is gone")

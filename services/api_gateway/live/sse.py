@@ -31,8 +31,8 @@ def said(event: str, *, place: str = "", **fields: Any) -> bytes:  # noqa: ANN40
 
 
 def opening(place: str) -> bytes:
-    """Write how to come back, and from where."""
-    return f"retry: {RETRY_MS}\nid: {place}\n\n".encode()
+    """Write how to come back, and from where unless that is empty."""
+    return (f"retry: {RETRY_MS}\n" + (f"id: {place}\n" if place else "") + "\n").encode()
 
 
 def heartbeat(place: str) -> bytes:

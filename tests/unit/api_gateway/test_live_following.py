@@ -165,6 +165,7 @@ async def test_what_is_no_longer_kept_is_said_once(bench: Bench) -> None:
     async with bench.reading(start) as reader:
         await reader.until(lambda it: len(it.endpoints) == 3, "the rest")
 
+    assert next(blocks_of(reader.text)).place == ""  # no id before the gap is said
     gap = reader.told[0]
     assert (gap.event, gap.data and gap.data["missed"]) == ("gap", 4)
     assert place_of(gap.place).sequence == 7
