@@ -11,7 +11,6 @@ import argparse
 import dataclasses
 import difflib
 import importlib
-import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -19,9 +18,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-import libs.contracts
+from libs.contracts.catalogue import declared_events
 from libs.contracts.streams import all_streams
-from libs.contracts.subjects import AnyEventType, EventType, Subjects
+from libs.contracts.subjects import Subjects
 from libs.process import ProcessSettings, Variable, describe
 from tools.event_pages import event_sections, events_table, rejected_section, streams_table
 from tools.tables import Declared, env_table, fill, subjects_table
@@ -60,18 +59,6 @@ def subjects_of(service: str) -> Sequence[Declared]:
     module = _module(f"{_package(service)}.bus_api")
     declared: Sequence[Declared] = getattr(module, "SUBJECTS", ())
     return declared
-
-
-def declared_events() -> list[AnyEventType]:
-    """Find every event that any module of libs/contracts declares, by what it is about."""
-    names = (found.name for found in pkgutil.walk_packages(libs.contracts.__path__, "libs.contracts."))
-    items = {
-        item
-        for name in names
-        for item in vars(importlib.import_module(name)).values()
-        if isinstance(item, EventType)
-    }
-    return sorted(items, key=lambda event: (event.entity, event.group, event.name, event.originator))
 
 
 def known_variables() -> str:

@@ -5,6 +5,7 @@ process needs them: connect, serve and listen, work, stop serving, close.
 """
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 import msgspec
@@ -161,13 +162,17 @@ class Bus:
             subject, body, msg_id=msg_id, deadline_s=deadline_s, wait_when_full=wait_when_full
         )
 
-    async def hear(self, subject: str, handler: Callable[[bytes], None]) -> None:
-        """Call ``handler`` with the bytes of every message on ``subject``, which may be missed."""
+    async def hear(self, subject: str, handler: Callable[[bytes], None]) -> Callable[[], Awaitable[None]]:
+        """Call ``handler`` with the bytes of every message on ``subject``, which may be missed.
+
+        Returns what ends that.
+        """
 
         async def on_message(msg: Msg) -> None:
             handler(msg.data)
 
-        await self._connection.subscribe(subject, on_message)
+        subscription = await self._connection.subscribe(subject, on_message)
+        return functools.partial(self._connection.client.drain_subscription, subscription)
 
     async def broadcast(self, subject: str, event: Event) -> None:
         """Tell everyone who listens now; whoever does not will never know."""

@@ -44,7 +44,23 @@ class Kept:
     """A message as it stands in a stream."""
 
     sequence: int
+    subject: str
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What a stream holds.
+
+    Attributes:
+        created_ms: When it was created, Unix milliseconds: sequences began then.
+        first_sequence: Of the oldest message; one more than the last ever where it is empty.
+        last_sequence: Of the newest message there ever was; 0 = none yet.
+    """
+
+    created_ms: int
+    first_sequence: int
+    last_sequence: int
 
 
 class Inspector:
@@ -75,6 +91,22 @@ class Inspector:
             created_ms=unix_ms(datetime.fromisoformat(stream.created)),
         )
 
+    async def extent(self, stream: str) -> Extent:
+        """Tell from where to where a stream reaches.
+
+        Raises:
+            UnavailableError: It does not exist, or JetStream did not answer in time.
+        """
+        answer = await self._ask("STREAM.INFO", stream)
+        if answer.error is not None:
+            raise UnavailableError(f"stream {stream}: {answer.error.description}")
+        last = int(answer.state.get("last_seq", 0))
+        return Extent(
+            created_ms=unix_ms(datetime.fromisoformat(answer.created)),
+            first_sequence=int(answer.state.get("first_seq", 0)) or last + 1,
+            last_sequence=last,
+        )
+
     async def find(self, stream: str, subject: str, *, from_sequence: int) -> Kept | None:
         """Read the first message of a subject at or behind a sequence; None = there is none.
 
@@ -88,7 +120,7 @@ class Inspector:
         if answer.error is not None:
             raise UnavailableError(f"stream {stream}: {answer.error.description}")
         message = answer.message
-        return Kept(int(message["seq"]), base64.b64decode(message.get("data", "")))
+        return Kept(int(message["seq"]), message["subject"], base64.b64decode(message.get("data", "")))
 
     async def delete(self, stream: str, sequence: int) -> bool:
         """Delete a message; whether it was still there.

@@ -65,6 +65,7 @@ class _Role:
         says: Other subjects it publishes to.
         listens: Other subjects it subscribes to.
         inspects: Streams from which it reads and deletes single messages.
+        reads: Streams from which it reads single messages, and nothing else.
     """
 
     serves: tuple[str, ...] = ()
@@ -78,6 +79,7 @@ class _Role:
     says: tuple[str, ...] = ()
     listens: tuple[str, ...] = ()
     inspects: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
 
 
 def _of(module: ModuleType) -> tuple[AnyOperation, ...]:
@@ -157,7 +159,7 @@ _ROLES: dict[str, _Role] = {
         says=(_REJECTED, _REPLIES),
         inspects=("INGEST",),
     ),
-    "api-gateway": _Role(calls=_FOR_OPERATORS, hears=("*.api-key.status.>",)),
+    "api-gateway": _Role(calls=_FOR_OPERATORS, hears=(">",), follows=("EVENTS",), reads=("EVENTS",)),
 }
 
 
@@ -200,6 +202,7 @@ def _user(name: str, role: _Role, root: str) -> AccessUser:
     for stream in role.inspects:
         place = stream_name(subjects, stream)
         publish += [f"$JS.API.STREAM.MSG.{verb}.{place}" for verb in ("GET", "DELETE")]
+    publish += [f"$JS.API.STREAM.MSG.GET.{stream_name(subjects, stream)}" for stream in role.reads]
     subscribe = [f"{root}.service.{instance}.>" for instance in role.serves]
     subscribe += [f"{root}.events.{pattern}" for pattern in role.hears]
     subscribe += [f"{root}.{subject}" for subject in role.listens]

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 from aiohttp import web
 
-from libs.contracts.errors import GroveError, InternalError
+from libs.contracts.errors import GroveError, InternalError, TooManyRequestsError
 from libs.contracts.messages import Reply
 from libs.process.complaints import Complaint
 from services.api_gateway.problems import MAX_TOLD, ErrorBody, InvalidRequestError
@@ -38,7 +38,6 @@ _HEADERS: Mapping[int, Mapping[str, str]] = {
     401: {"WWW-Authenticate": _REALM},
     403: {"WWW-Authenticate": f'{_REALM}, error="insufficient_scope"'},
     408: {"Connection": "close"},
-    429: {"Retry-After": str(RETRY_AFTER_S)},
     503: {"Retry-After": str(RETRY_AFTER_S)},
 }
 
@@ -72,6 +71,8 @@ def failure(error: GroveError) -> web.Response:
     headers = dict(_HEADERS.get(error.status_code, {}))
     if isinstance(error, MethodNotAllowedError):
         headers["Allow"] = error.allowed
+    if isinstance(error, TooManyRequestsError):
+        headers["Retry-After"] = str(error.retry_after_s)
     return web.Response(
         status=error.status_code,
         headers=headers,

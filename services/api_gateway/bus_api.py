@@ -1,15 +1,23 @@
-"""The gateway on the bus: it asks the owners, and hears when an API key is revoked."""
+"""The gateway on the bus: it asks the owners, hears when an API key is revoked, and reads events."""
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from libs.bus import Bus, LookupCache
+from libs.bus.inspecting import Extent
 from libs.contracts.api_keys import API_KEY_REVOKED, CHECK_API_KEY, ApiKey, ApiKeyRevokedEvent, CheckApiKey
+from libs.contracts.catalogue import declared_events
+from libs.contracts.live import DATA_GROUP, type_name
 from libs.contracts.messages import ReplyT, RequestT
+from libs.contracts.streams import EVENT_GROUPS, events_stream
 from libs.contracts.subjects import EventType, Operation
 from services.api_gateway.domain import Fingerprint, fingerprint
 
 SUBJECTS: tuple[Operation[Any, Any] | EventType[Any], ...] = (API_KEY_REVOKED,)
+
+_DATA_EVENTS = {type_name(event): event for event in declared_events() if event.group == DATA_GROUP}
 
 
 class BusOwners:
@@ -72,3 +80,49 @@ class BusKeys:
 
     def _on_revoked(self, event: ApiKeyRevokedEvent) -> None:
         self._cache.invalidate_where(lambda _, known: known.api_key_id == event.api_key_id)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEvent:
+    """A control event as the stream has it."""
+
+    sequence: int
+    kind: str
+    body: bytes
+
+
+class BusEvents:
+    """Reads control events from their stream, one at a time, and hears data events.
+
+    The stream is read without a consumer: nothing of it is acknowledged, and the gateway's NATS user may
+    touch nobody else's.
+    """
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._root = f"{bus.subjects.root}.events."
+        self.stream = events_stream(bus.subjects).name
+
+    async def start(self, on_control: Callable[[], None], on_cut: Callable[[], None]) -> None:
+        """From now on say when a control event was told, and when one may have been missed."""
+        self._bus.on_cut(on_cut)
+        for entity, group in EVENT_GROUPS:
+            await self._bus.hear(self._bus.subjects.events_of(entity, group), lambda _: on_control())
+
+    async def extent(self) -> Extent:
+        """What the stream holds now."""
+        return await self._bus.inspector.extent(self.stream)
+
+    async def kept(self, from_sequence: int) -> KeptEvent | None:
+        """Read the first event at or behind a sequence; None = there is none yet."""
+        found = await self._bus.inspector.find(self.stream, f"{self._root}>", from_sequence=from_sequence)
+        return None if found is None else KeptEvent(found.sequence, self._kind(found.subject), found.body)
+
+    async def hear(self, kind: str, handler: Callable[[bytes], None]) -> Callable[[], Awaitable[None]]:
+        """Hear data events of a type from now on; returns what ends that."""
+        event = _DATA_EVENTS[kind]
+        subject = event.subject(self._bus.subjects)
+        return await self._bus.hear(f"{subject}.>" if event.extra else subject, handler)
+
+    def _kind(self, subject: str) -> str:
+        return ".".join(subject.removeprefix(self._root).split(".")[1:4])

@@ -11,18 +11,22 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+from libs.bus.token_buckets import Buckets
+from libs.contracts.live import FollowEvents
 from services.api_gateway import answers
 from services.api_gateway.binding import Incoming, bind, ignored_parameters
 from services.api_gateway.bodies import expect_nothing, read_body
 from services.api_gateway.edge import Edge, name_caller, name_route
 from services.api_gateway.gathering import ask_for_all
+from services.api_gateway.live.answering import answer_events
+from services.api_gateway.live.streams import LiveStreams
 from services.api_gateway.openapi import openapi
 from services.api_gateway.pages import Page, pages, show
 from services.api_gateway.ports import Clock, Keys, Owners
 from services.api_gateway.routes import Place, Route
 from services.api_gateway.routing import Match, Router
 from services.api_gateway.streaming import stream_series
-from services.api_gateway.usecases import Presented, identify, permit
+from services.api_gateway.usecases import Presented, identify, permit, within_rate
 
 IAMCORE_HEADER: Final = "x-iamcore-api-key"
 IGNORED_HEADER: Final = "Grove-Ignored"
@@ -48,6 +52,8 @@ class World:
     owners: Owners
     keys: Keys
     clock: Clock
+    buckets: Buckets
+    live: LiveStreams
     new_correlation_id: Callable[[], str]
 
 
@@ -67,8 +73,12 @@ class RestApi:
             new_correlation_id=self._world.new_correlation_id, max_in_flight=self._limits.max_in_flight
         )
         app = web.Application(middlewares=[edge.middleware()])
+        app.on_shutdown.append(self._on_shutdown)
         app.router.add_route("*", r"/{path:[\s\S]*}", self.on_request, expect_handler=expect_nothing)
         return app
+
+    async def _on_shutdown(self, _app: web.Application) -> None:
+        self._world.live.stop()
 
     async def on_request(self, request: web.Request) -> web.StreamResponse:
         """Answer a page, or call a route.
@@ -87,13 +97,21 @@ class RestApi:
 
     async def _call(self, request: web.Request, match: Match) -> web.StreamResponse:
         route, world = match.route, self._world
-        caller = await identify(_presented(request), keys=world.keys, clock=world.clock)
+        presented = _presented(request)
+        caller = await identify(presented, keys=world.keys, clock=world.clock)
         name_caller(request, caller.api_key.api_key_id)
+        within_rate(caller, buckets=world.buckets)
         permit(caller, route.scope, whole=route.whole)
         body = b""
         if route.has_body:
             body = await read_body(request, route, timeout_s=self._limits.body_timeout_s)
         message = bind(route, _incoming(request, match, body), caller=caller)
+        if isinstance(message, FollowEvents):
+
+            async def check() -> None:
+                await identify(presented, keys=world.keys, clock=world.clock)
+
+            return await answer_events(request, message, caller.api_key, live=world.live, check=check)
         operation = route.operation_for(message)
         if route.streamed:
             return await stream_series(request, message, operation, owners=world.owners)

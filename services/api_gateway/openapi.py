@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Final
 
 from libs.contracts.version import VERSION
+from services.api_gateway.live.sse import MEDIA_TYPE
 from services.api_gateway.problems import ErrorBody, Problem
 from services.api_gateway.routes import Parameter, Place, Route
 from services.api_gateway.routes.errors import NOT_MODIFIED
@@ -35,10 +36,12 @@ _MESSAGES = {
     401: "an API key is needed: send the header Authorization: Bearer <key>",
     403: "this needs the scope write, the API key has read",
     408: "the body did not arrive within 20 s",
+    429: "the API key may make 10 requests a second",
     500: "Internal Server Error",
     503: "the service is not available",
     504: "the service did not answer in time",
 }
+_COME_BACK = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -189,7 +192,8 @@ def _success(route: Route, routes: Sequence[Route], schemas: Schemas) -> Schema:
     found: Schema = {"description": _success_text(route), "headers": _header_refs(names)}
     schema = route.answer if route.reply_type is None else schemas.of(route.reply_type)
     if schema is not None:
-        found["content"] = {JSON: {"schema": dict(schema), "example": route.response_example}}
+        media_type = MEDIA_TYPE if route.live else JSON
+        found["content"] = {media_type: {"schema": dict(schema), "example": route.response_example}}
     if route.streamed:
         found["content"] |= {
             each: {"schema": {"type": "string"}, "example": written([EXAMPLE], each)}
@@ -232,7 +236,7 @@ def _not_modified(reason: str) -> Schema:
 def _error(status: int, reason: str) -> Schema:
     names = ["Correlation-ID"]
     names += ["WWW-Authenticate"] if status in {401, 403} else []
-    names += ["Retry-After"] if status == HTTPStatus.SERVICE_UNAVAILABLE else []
+    names += ["Retry-After"] if status in _COME_BACK else []
     example = _PROBLEM_EXAMPLE if status == HTTPStatus.BAD_REQUEST else {"message": _message(status, reason)}
     schema = {"$ref": "#/components/schemas/ErrorBody"}
     return {

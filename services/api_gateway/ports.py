@@ -1,5 +1,6 @@
 """What the gateway needs from the world."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Protocol
 
@@ -37,3 +38,60 @@ class Owners(Protocol):
         Raises:
             GroveError: What the owner answered, or that it could not be asked.
         """
+
+
+class Extent(Protocol):
+    """What a stream of the bus holds."""
+
+    @property
+    def created_ms(self) -> int:
+        """When it was created, Unix milliseconds: sequences began then."""
+
+    @property
+    def first_sequence(self) -> int:
+        """Of the oldest event; one more than the last ever where it is empty."""
+
+    @property
+    def last_sequence(self) -> int:
+        """Of the newest event there ever was."""
+
+
+class KeptEvent(Protocol):
+    """A control event as the stream has it."""
+
+    @property
+    def sequence(self) -> int:
+        """Its place in the stream."""
+
+    @property
+    def kind(self) -> str:
+        """Its type: ``endpoint.metadata.updated``."""
+
+    @property
+    def body(self) -> bytes:
+        """The message."""
+
+
+class Events(Protocol):
+    """What happens, as the bus tells it."""
+
+    @property
+    def stream(self) -> str:
+        """Name of the stream that keeps control events."""
+
+    async def extent(self) -> Extent:
+        """What that stream holds now.
+
+        Raises:
+            UnavailableError: There is no such stream now, or nobody answered in time.
+        """
+
+    async def kept(self, from_sequence: int) -> KeptEvent | None:
+        """Read the first control event at or behind a sequence; None = there is none yet.
+
+        Raises:
+            UnavailableError: Nobody answered in time.
+        """
+
+    async def hear(self, kind: str, handler: Callable[[bytes], None]) -> Callable[[], Awaitable[None]]:
+        """Hear data events of a type from now on; returns what ends that."""

@@ -40,3 +40,34 @@ class Settings:
         minimum=1,
         doc="API keys remembered (by hash, at most 30 s), those that do not exist included.",
     )
+    key_requests_per_s: float = setting(
+        0.0,
+        unit="requests/s",
+        minimum=0,
+        doc="What each API key may make, in each process; more are told 429. 0 = as many as it likes.",
+    )
+    key_burst: int = setting(
+        50,
+        unit="requests",
+        minimum=1,
+        doc="What an API key that was quiet may make at once.",
+    )
+    live_streams: int = setting(
+        256,
+        unit="streams",
+        minimum=1,
+        doc="Streams of events open at the same time; each counts among the requests in flight.",
+    )
+    live_streams_per_key: int = setting(
+        16,
+        unit="streams",
+        minimum=1,
+        doc="The same for one API key.",
+    )
+    live_heartbeat_s: float = setting(
+        15.0,
+        unit="s",
+        minimum=0.1,
+        maximum=60,
+        doc="Longest silence of a stream; proxies end what is silent for longer than they like.",
+    )

@@ -1,8 +1,12 @@
 """Let a caller in, or say why not."""
 
+import math
 from dataclasses import dataclass
 
+from libs.bus.token_buckets import Buckets
 from libs.contracts.api_keys import ApiKey, Scope
+from libs.contracts.errors import TooManyRequestsError
+from services.api_gateway import metrics
 from services.api_gateway.domain import check_expiry, check_scope, presented_key
 from services.api_gateway.ports import Clock, Keys
 
@@ -42,6 +46,20 @@ async def identify(presented: Presented, *, keys: Keys, clock: Clock) -> Caller:
     api_key = await keys.check(secret)
     check_expiry(api_key, now=clock.now())
     return Caller(api_key, secret)
+
+
+def within_rate(caller: Caller, *, buckets: Buckets) -> None:
+    """Count one request of a key.
+
+    Raises:
+        TooManyRequestsError: It makes more than it may; nothing is counted.
+    """
+    wait_s = buckets.take(caller.api_key.api_key_id)
+    if wait_s:
+        metrics.LIMITED.inc()
+        raise TooManyRequestsError(
+            f"the API key may make {buckets.rate:g} requests a second", retry_after_s=math.ceil(wait_s)
+        )
 
 
 def permit(caller: Caller, needed: Scope, *, whole: bool) -> None:

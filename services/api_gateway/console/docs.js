@@ -57,6 +57,16 @@ function target(article, inputs) {
   return { url: query.size ? `${path}?${query}` : path, headers };
 }
 
+// An answer without an end is shown as it comes, until the trial is closed.
+async function follow(response, output) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  output.textContent = `${response.status} ${response.statusText}\n\n`;
+  for (let part = await reader.read(); !part.done && output.isConnected; part = await reader.read()) {
+    output.textContent = (output.textContent + part.value).slice(-50000);
+  }
+  await reader.cancel();
+}
+
 async function call(article, inputs, body, output) {
   const { url, headers } = target(article, inputs);
   headers.Authorization = `Bearer ${apiKey}`;
@@ -65,6 +75,7 @@ async function call(article, inputs, body, output) {
   try {
     const began = performance.now();
     const response = await fetch(url, { method: article.dataset.method, headers, body: body?.input.value });
+    if (response.headers.get("Content-Type")?.startsWith("text/event-stream")) return await follow(response, output);
     const text = await response.text();
     const took = Math.round(performance.now() - began);
     const told = [...response.headers].filter(([name]) => /^(correlation-id|etag|location|grove-ignored)$/.test(name));

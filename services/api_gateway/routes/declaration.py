@@ -91,6 +91,7 @@ class Route:
         timeout_s: Longest wait for the owner, when the usual one is too short.
         by_instance: Service instance to the operation asked instead, with the same messages.
         streamed: Whether the answer is points of time series, page by page, in the form the caller accepts.
+        live: Whether the gateway answers itself, with events that do not end; nobody is asked.
     """
 
     tag: Tag
@@ -113,6 +114,7 @@ class Route:
     timeout_s: float | None = None
     by_instance: Mapping[str, Operation[Any, Any]] = field(default_factory=dict)
     streamed: bool = False
+    live: bool = False
 
     def operation_for(self, message: msgspec.Struct) -> Operation[Any, Any]:
         """What is asked of whom for this request."""

@@ -10,6 +10,7 @@ _ALWAYS = {
     400: "The request is malformed; `details` lists every problem that was found.",
     401: "No API key, or one that is unknown, revoked or expired.",
     403: "The API key lacks the scope this needs, or is limited to other applications.",
+    429: "The API key makes more requests than it may; there is a limit where the server's operator set one.",
     500: "Our fault; the Correlation-ID finds the details in the logs.",
     503: "The service that owns the data cannot be reached now. Nothing was acknowledged: try again.",
     504: "No answer in time; whether the request took effect is unknown.",

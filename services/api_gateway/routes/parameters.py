@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, get_origin
 import msgspec
 from msgspec import NODEFAULT, Meta
 
+from libs.contracts.catalogue import declared_events
+from libs.contracts.live import type_name
 from libs.contracts.messages import ManagementRequest
 from services.api_gateway.routes.docstrings import attribute_texts
 
@@ -19,10 +21,16 @@ FOLLOWED = frozenset({"after"})
 
 _COMMON = frozenset(ManagementRequest.__struct_fields__)
 _BODIES = frozenset({"body", "payload"})
-_HEADERS = {"if_match": "If-Match", "if_none_match": "If-None-Match"}
-_BOUNDED = {
+_HEADERS = {
+    "if_match": "If-Match",
+    "if_none_match": "If-None-Match",
+    "last_event_id": "Last-Event-ID",
+}
+_EVENT_TYPES = tuple(sorted({type_name(event) for event in declared_events()}))
+_BOUNDED: Mapping[str, Any] = {
     "offset": Annotated[int, Meta(ge=0, le=2**31 - 1)],
     "limit": Annotated[int, Meta(ge=1, le=MAX_PAGE)],
+    "event_types": tuple[Literal[_EVENT_TYPES], ...],  # type: ignore[valid-type]  # read from the contracts
 }
 
 _TEXTS = {
@@ -63,6 +71,8 @@ _EXAMPLES: Mapping[str, Any] = {
     "timeSeriesName": "auto~temperature",
     "fromDate": "2026-11-21T00:00:00Z",
     "toDate": "2026-11-22T00:00:00Z",
+    "type": "endpoint.metadata.updated",
+    "Last-Event-ID": "EVENTS-19aa24b8d11-41",
     "If-Match": '"6f1c"',
     "If-None-Match": '"6f1c"',
 }

@@ -5,6 +5,7 @@ from services.api_gateway.routes import (
     applications,
     endpoint_batches,
     endpoints,
+    live,
     metadata,
     relations,
     senml_credentials,
@@ -22,5 +23,6 @@ ROUTES: tuple[Route, ...] = (
     *tokens.ROUTES,
     *senml_credentials.ROUTES,
     *time_series.ROUTES,
+    *live.ROUTES,
     *api_keys.ROUTES,
 )

@@ -15,6 +15,7 @@ from libs.bus import Bus
 from libs.process import Process, ProcessSettings, serve
 from services.api_gateway import app
 from tests.component.api_gateway.owners import ADMIN, Anything, Owners
+from tests.support.live_events import Block, blocks_of
 from tests.support.servers import NatsServer, nats_process
 from tests.support.waiting import eventually
 
@@ -41,6 +42,50 @@ class Answer:
         return {each["path"]: each["problem"] for each in self.body["details"]}
 
 
+class Stream:
+    """An answer of ``/live`` while it lasts.
+
+    Attributes:
+        headers: Of the answer.
+        last: The id that was told last.
+    """
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.headers = response.headers
+        self.last = ""
+        self._response = response
+
+    async def open(self) -> None:
+        """Wait for the id from which to go on."""
+        assert await self._block() == Block("", self.last, None)
+
+    async def next(self) -> Block | None:
+        """Wait for the next block with data; None = the answer is over."""
+        while (block := await self._block()) is not None and not block.event:
+            pass
+        return block
+
+    async def _block(self) -> Block | None:
+        async with asyncio.timeout(10):
+            raw = await self._response.content.readuntil(b"\n\n")
+        if not raw:
+            return None
+        (block,) = blocks_of(raw.decode())
+        self.last = block.place or self.last
+        return block
+
+    async def endpoints(self, count: int) -> list[object]:
+        """Wait for so many events about one endpoint each; returns whom they are about."""
+        found: list[object] = []
+        while len(found) < count:
+            block = await self.next()
+            assert block is not None, found
+            assert block.data is not None
+            assert "endpointId" in block.data, block
+            found.append(block.data["endpointId"])
+        return found
+
+
 class Gateway:
     """The running gateway and a client of it."""
 
@@ -62,7 +107,21 @@ class Gateway:
             headers.setdefault("Authorization", f"Bearer {key}")
         url = URL(f"http://127.0.0.1:{self.port}{target}", encoded=True)
         async with self._session.request(method, url, headers=headers, json=json, **more) as response:
-            return Answer(response.status, response.headers, await response.read())
+            endless = response.content_type == "text/event-stream"
+            return Answer(response.status, response.headers, b"" if endless else await response.read())
+
+    @asynccontextmanager
+    async def follow(
+        self, query: str = "", *, key: str = ADMIN, last: str | None = None
+    ) -> AsyncIterator["Stream"]:
+        """Follow events for the time of the block."""
+        headers = {"Authorization": f"Bearer {key}"} | ({} if last is None else {"Last-Event-ID": last})
+        url = f"http://127.0.0.1:{self.port}/live/api/v1/events{query}"
+        async with self._session.get(url, headers=headers) as response:
+            assert response.status == 200, await response.text()
+            stream = Stream(response)
+            await stream.open()
+            yield stream
 
     async def metrics(self) -> str:
         url = f"http://127.0.0.1:{self.process.ports['health']}/metrics"

@@ -50,14 +50,14 @@ async def test_the_example_of_every_route_works(shared_gateway: Gateway) -> None
         answer = await shared_gateway.call(route.method, target_of(route), data=data, headers=headers)
 
         assert answer.status == route.success, (route_id(route), answer.raw)
-        if not route.from_caller:  # "who am I" tells who it really is
+        if not route.from_caller and not route.live:  # "who am I" tells who it really is
             assert (answer.body if answer.raw else None) == route.response_example, route_id(route)
         assert ("Location" in answer.headers) == (route.success == 201), route_id(route)
         assert ("ETag" in answer.headers) == route.tells_e_tag, route_id(route)
 
 
 async def test_every_get_answers_head_with_the_same_headers_and_no_body(shared_gateway: Gateway) -> None:
-    for route in (each for each in ROUTES if each.method == "GET"):
+    for route in (each for each in ROUTES if each.method == "GET" and not each.live):
         got = await shared_gateway.call("GET", target_of(route))
         answer = await shared_gateway.call("HEAD", target_of(route))
 

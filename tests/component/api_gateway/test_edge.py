@@ -8,11 +8,15 @@ import pytest
 import structlog.testing
 from aiohttp.test_utils import TestClient, TestServer
 
+from libs.bus.token_buckets import Buckets
 from libs.contracts.api_keys import ApiKey, Scope
 from services.api_gateway.http_api import Limits, RestApi, World
+from services.api_gateway.live.following import Pace
+from services.api_gateway.live.streams import LiveLimits, LiveStreams
 from services.api_gateway.routes import ROUTES
 from tests.component.api_gateway.conftest import Gateway
 from tests.component.api_gateway.owners import key_of
+from tests.support.live_events import FakeEvents
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -86,7 +90,7 @@ async def test_answers_with_data_are_not_stored_on_the_way(shared_gateway: Gatew
     assert tagged.headers["Cache-Control"] == "private, no-cache"
 
 
-class Buggy:
+class Buggy(FakeEvents):
     """Owners, keys and clock with a bug each."""
 
     async def ask(self, *_: object, **__: object) -> NoReturn:
@@ -101,7 +105,15 @@ class Buggy:
 
 async def test_a_bug_of_the_gateway_is_500_and_its_details_are_in_the_log_alone() -> None:
     buggy = Buggy()
-    world = World(owners=buggy, keys=buggy, clock=buggy, new_correlation_id=lambda: "c1")
+    live = LiveStreams(buggy, limits=LiveLimits(streams=1, per_key=1), pace=Pace())
+    world = World(
+        owners=buggy,
+        keys=buggy,
+        clock=buggy,
+        buckets=Buckets(rate=0, burst=1),
+        live=live,
+        new_correlation_id=lambda: "c1",
+    )
     app = RestApi(ROUTES, world=world, limits=Limits(body_timeout_s=1.0, max_in_flight=9)).app()
     async with TestClient(TestServer(app)) as client:
         with structlog.testing.capture_logs() as lines:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from libs.bus.token_buckets import TokenBuckets
+from libs.bus.token_buckets import Buckets, TokenBuckets
 from libs.contracts.errors import TooManyRequestsError
 
 
@@ -92,3 +92,13 @@ async def test_who_is_refused_is_told_when_to_come_back_and_pays_nothing(clock: 
         assert caught.value.retry_after_s == 4
     clock.now += 3.1
     assert buckets.take("tree", 1)
+
+
+def test_a_refusal_says_for_how_long_the_bucket_is_empty(clock: Clock) -> None:
+    buckets = Buckets(rate=0.5, burst=2, clock=clock)
+
+    assert [buckets.take("key"), buckets.take("key"), buckets.take("other")] == [0, 0, 0]
+    assert buckets.take("key") == pytest.approx(2.0)
+    clock.now += 2.0
+    assert buckets.take("key") == 0
+    assert buckets.take("key") == pytest.approx(2.0)

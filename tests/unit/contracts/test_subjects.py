@@ -160,3 +160,12 @@ def test_no_service_may_hear_the_replies_of_another() -> None:
         foreign = {access.inbox_prefix(other.name) for other in users if other is not user}
         assert not [pattern for pattern in user.subscribe if pattern.split(".")[0] in foreign]
         assert ">" not in user.subscribe
+
+
+def test_gateway_reads_events_and_changes_nothing_of_them() -> None:
+    gateway = next(user for user in access.users() if user.name == "api-gateway")
+
+    asked = [pattern for pattern in gateway.publish if pattern.startswith("$JS.")]
+    assert sorted(asked) == ["$JS.API.INFO", "$JS.API.STREAM.INFO.EVENTS", "$JS.API.STREAM.MSG.GET.EVENTS"]
+    assert not any(pattern.startswith("grove.v1.events") for pattern in gateway.publish)
+    assert gateway.allow_responses is False

@@ -7,12 +7,12 @@ import msgspec
 import pytest
 from msgspec import Struct
 
+from libs.contracts.catalogue import declared_events
 from libs.contracts.data_events import RejectedMessage
 from libs.contracts.messages import Event
 from libs.contracts.streams import all_streams
 from libs.contracts.subjects import AnyEventType, EventType, Subjects
 from tools.event_pages import CORE_ONLY, captures, event_sections, events_table, kept_in, streams_table
-from tools.generate import declared_events
 from tools.tables import event_subject
 
 _PAGE = (Path(__file__).parents[3] / "docs" / "bus.md").read_text()
