@@ -9,6 +9,7 @@ from types import ModuleType
 from libs.contracts import (
     api_keys,
     applications,
+    audit,
     connectivity,
     credentials,
     ecap,
@@ -87,6 +88,7 @@ _MOVED = "*.endpoint.lifecycle.appversion-updated"
 _CONFIGURATION = "*.service.configuration.>"
 _CONNECTED = "*.endpoint.connectivity.connected"
 _INGEST, _REPLIES, _REJECTED = "ingest.dcx", "replica.*.dcx.replies", "rejected.dcx"
+_AUDIT = "audit.rest"
 _FOR_OPERATORS = (
     *_of(applications),
     *_of(endpoints),
@@ -98,6 +100,7 @@ _FOR_OPERATORS = (
     ),
     *_of(api_keys),
     *_of(time_series),
+    *_of(audit),
 )
 _FOR_DEVICES = (
     lifecycle.RESOLVE_APP_VERSION,
@@ -109,7 +112,13 @@ _FOR_DEVICES = (
 )
 
 _ROLES: dict[str, _Role] = {
-    "credential-manager": _Role(serves=("credential-manager",), calls=(endpoints.GET_ENDPOINT,), tells=True),
+    "credential-manager": _Role(
+        serves=("credential-manager",),
+        calls=(endpoints.GET_ENDPOINT,),
+        tells=True,
+        streams=("AUDIT",),
+        consumes=(("AUDIT", "keep"),),
+    ),
     "endpoint-register": _Role(
         serves=("endpoint-register", "epmx"),
         calls=(credentials.STORE_TOKEN, credentials.DELETE_ENDPOINT_TOKENS),
@@ -153,7 +162,7 @@ _ROLES: dict[str, _Role] = {
         says=(_REJECTED, _REPLIES),
         inspects=("INGEST",),
     ),
-    "api-gateway": _Role(calls=_FOR_OPERATORS, hears=("*.api-key.status.>",)),
+    "api-gateway": _Role(calls=_FOR_OPERATORS, hears=("*.api-key.status.>",), says=(_AUDIT,)),
 }
 
 

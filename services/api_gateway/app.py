@@ -5,7 +5,8 @@ import secrets
 from libs.bus import connect_bus
 from libs.process import Process, SystemClock
 from services.api_gateway.answers import complain
-from services.api_gateway.bus_api import BusKeys, BusOwners
+from services.api_gateway.auditing import Auditing, Trail
+from services.api_gateway.bus_api import BusAuditLog, BusKeys, BusOwners
 from services.api_gateway.http_api import Limits, RestApi, World
 from services.api_gateway.routes import ROUTES
 from services.api_gateway.settings import Settings
@@ -20,7 +21,17 @@ async def build(process: Process) -> None:
     owners = BusOwners(bus, timeout_s=settings.owner_timeout_s)
     keys = BusKeys(owners, max_entries=settings.key_cache_entries)
     await keys.start(bus)
-    world = World(owners=owners, keys=keys, clock=SystemClock(), new_correlation_id=_new_correlation_id)
+    trail = Trail(BusAuditLog(bus, replica=process.replica), patience_s=settings.audit_timeout_s)
+    process.supervise("audit", trail.run())
+    process.on_stop("audit", trail.finish)
+    clock = SystemClock()
+    world = World(
+        owners=owners,
+        keys=keys,
+        clock=clock,
+        auditing=Auditing(trail, clock=clock),
+        new_correlation_id=_new_correlation_id,
+    )
     limits = Limits(body_timeout_s=settings.body_timeout_s, max_in_flight=settings.max_in_flight)
     rest = RestApi(ROUTES, world=world, limits=limits).app()
     await process.serve_http("http", rest, port=settings.port, complain=complain)

@@ -1,10 +1,14 @@
-"""The gateway on the bus: it asks the owners, and hears when an API key is revoked."""
+"""The gateway on the bus: it asks the owners, writes changes down, and hears when an API key is revoked."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from libs.bus import Bus, LookupCache
 from libs.contracts.api_keys import API_KEY_REVOKED, CHECK_API_KEY, ApiKey, ApiKeyRevokedEvent, CheckApiKey
+from libs.contracts.audit import AuditBatch, AuditEntry, audit_subject
 from libs.contracts.messages import ReplyT, RequestT
 from libs.contracts.subjects import EventType, Operation
 from services.api_gateway.domain import Fingerprint, fingerprint
@@ -72,3 +76,27 @@ class BusKeys:
 
     def _on_revoked(self, event: ApiKeyRevokedEvent) -> None:
         self._cache.invalidate_where(lambda _, known: known.api_key_id == event.api_key_id)
+
+
+class BusAuditLog:
+    """Writes to the stream ``AUDIT``.
+
+    Args:
+        bus: Connected.
+        replica: Of this process: with a counter it names what is published.
+    """
+
+    def __init__(self, bus: Bus, *, replica: str) -> None:
+        self._bus = bus
+        self._replica = replica
+        self._counter = 0
+
+    async def store(self, entries: Sequence[AuditEntry], *, deadline_s: float) -> None:
+        """Return when all of them are durable."""
+        self._counter += 1
+        await self._bus.store(
+            audit_subject(self._bus.subjects),
+            msgspec.msgpack.encode(AuditBatch(list(entries))),
+            msg_id=f"{self._replica}-{self._counter}",
+            deadline_s=deadline_s,
+        )

@@ -10,3 +10,13 @@ SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
 )
 IN_FLIGHT = Gauge("grove_api_requests_in_flight", "REST requests being answered now.")
+AUDITED = Counter(
+    "grove_api_audit_total",
+    "Changes in the audit trail: begun, not written down and so refused, and outcomes that were lost.",
+    ["what"],
+)
+AUDIT_SECONDS = Histogram(
+    "grove_api_audit_seconds",
+    "How long a change waited until it was written down.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)

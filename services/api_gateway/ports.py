@@ -1,9 +1,11 @@
 """What the gateway needs from the world."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
 from libs.contracts.api_keys import ApiKey
+from libs.contracts.audit import AuditEntry
 from libs.contracts.messages import ReplyT, RequestT
 from libs.contracts.subjects import Operation
 
@@ -36,4 +38,15 @@ class Owners(Protocol):
 
         Raises:
             GroveError: What the owner answered, or that it could not be asked.
+        """
+
+
+class AuditLog(Protocol):
+    """Where changes are written down."""
+
+    async def store(self, entries: Sequence[AuditEntry], *, deadline_s: float) -> None:
+        """Return when all of them are durable.
+
+        Raises:
+            GroveError: They are not, or nobody knows.
         """

@@ -59,6 +59,9 @@ _EXAMPLES: Mapping[str, Any] = {
     "timeSeriesName": "auto~temperature",
     "fromDate": "2026-11-21T00:00:00Z",
     "toDate": "2026-11-22T00:00:00Z",
+    "from": "2026-11-21T00:00:00Z",
+    "to": "2026-11-22T00:00:00Z",
+    "operation": "createEndpoint",
     "If-Match": '"6f1c"',
     "If-None-Match": '"6f1c"',
 }

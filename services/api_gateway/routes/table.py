@@ -3,6 +3,7 @@
 from services.api_gateway.routes import (
     api_keys,
     applications,
+    audit,
     endpoints,
     metadata,
     senml_credentials,
@@ -19,4 +20,5 @@ ROUTES: tuple[Route, ...] = (
     *senml_credentials.ROUTES,
     *time_series.ROUTES,
     *api_keys.ROUTES,
+    *audit.ROUTES,
 )

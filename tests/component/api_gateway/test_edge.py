@@ -9,6 +9,7 @@ import structlog.testing
 from aiohttp.test_utils import TestClient, TestServer
 
 from libs.contracts.api_keys import ApiKey, Scope
+from services.api_gateway.auditing import Auditing, Trail
 from services.api_gateway.http_api import Limits, RestApi, World
 from services.api_gateway.routes import ROUTES
 from tests.component.api_gateway.conftest import Gateway
@@ -92,6 +93,9 @@ class Buggy:
     async def ask(self, *_: object, **__: object) -> NoReturn:
         raise ZeroDivisionError("a detail of ours")
 
+    async def store(self, *_: object, **__: object) -> NoReturn:
+        raise ZeroDivisionError("a detail of ours")
+
     async def check(self, _key: str) -> ApiKey:
         return key_of(Scope.ADMIN)
 
@@ -101,7 +105,8 @@ class Buggy:
 
 async def test_a_bug_of_the_gateway_is_500_and_its_details_are_in_the_log_alone() -> None:
     buggy = Buggy()
-    world = World(owners=buggy, keys=buggy, clock=buggy, new_correlation_id=lambda: "c1")
+    auditing = Auditing(Trail(buggy, patience_s=1.0), clock=buggy)
+    world = World(owners=buggy, keys=buggy, clock=buggy, auditing=auditing, new_correlation_id=lambda: "c1")
     app = RestApi(ROUTES, world=world, limits=Limits(body_timeout_s=1.0, max_in_flight=9)).app()
     async with TestClient(TestServer(app)) as client:
         with structlog.testing.capture_logs() as lines:
