@@ -28,9 +28,9 @@ from libs.contracts.instants import iso_ms
 from libs.contracts.paging import check_page
 
 FIRST_STEP_MS: Final = 1_000
-"""How far back is looked first; each step is four times the one before."""
+"""How far back is looked first; each step is eight times the one before."""
 
-_GROWTH: Final = 4
+_GROWTH: Final = 8
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _LATEST_ID: Final = "g"
