@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
 
 import pytest
 from msgspec import UNSET
@@ -13,6 +14,8 @@ from services.credential_manager.domain.audit import FIRST_STEP_MS, Holder, Rang
 from services.credential_manager.usecases.auditing import MAX_PASSED, AuditParts, forget, keep, list_records
 from tests.support.audit import NOON_MS, InMemoryAuditRepository, entry
 from tests.support.credential_manager import FakeDirectory
+
+Anything: TypeAlias = Any
 
 NOON = datetime.fromtimestamp(NOON_MS / 1000, UTC)
 
@@ -40,10 +43,10 @@ class World:
     async def keep(self, *entries: AuditEntry) -> None:
         await keep(entries, parts=self.parts)
 
-    async def ask(self, **question: object) -> AuditPage:
+    async def ask(self, **question: Anything) -> AuditPage:
         return await list_records(ListAuditRecords(**question), parts=self.parts)
 
-    async def numbers(self, **question: object) -> list[str]:
+    async def numbers(self, **question: Anything) -> list[str]:
         return [each.correlation_id for each in (await self.ask(**question)).content]
 
 
@@ -195,7 +198,7 @@ async def test_a_limited_key_sees_what_was_done_to_its_applications_alone(world:
         pytest.param({"limit": 0}, id="no records"),
     ],
 )
-async def test_a_bad_question_is_refused(world: World, question: dict[str, object]) -> None:
+async def test_a_bad_question_is_refused(world: World, question: dict[str, Anything]) -> None:
     with pytest.raises(BadRequestError):
         await world.ask(**question)
 
