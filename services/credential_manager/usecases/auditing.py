@@ -69,6 +69,10 @@ class AuditParts:
     clock: Clock
     kept_for: timedelta
 
+    def oldest_ms(self) -> int:
+        """What is older is not kept, Unix milliseconds."""
+        return max(0, unix_ms(self.clock.now() - self.kept_for))
+
 
 async def keep(entries: Sequence[AuditEntry], *, parts: AuditParts) -> None:
     """Store what was said of changes; again, if need be.
@@ -96,12 +100,11 @@ async def list_records(request: ListAuditRecords, *, parts: AuditParts) -> Audit
         ForbiddenError: The key may not touch the application.
         UnavailableError: The store is away.
     """
-    now = parts.clock.now()
-    query = query_of(request, oldest_ms=unix_ms(now - parts.kept_for))
+    query = query_of(request, oldest_ms=parts.oldest_ms())
     page = _Page(query)
     with suppress(TimeoutError):
         async with asyncio.timeout(ANSWER_S):
-            for span in steps(query.span, now_ms=unix_ms(now)):
+            for span in steps(query.span, now_ms=unix_ms(parts.clock.now())):
                 await _read(span, page, parts=parts)
                 if page.full:
                     return AuditPage(page.found, next=page.end)
@@ -127,7 +130,7 @@ async def forget(parts: AuditParts) -> int:
     Raises:
         UnavailableError: The store is away; the rest goes another time.
     """
-    before_ms = unix_ms(parts.clock.now() - parts.kept_for)
+    before_ms = parts.oldest_ms()
     deleted = 0
     for span in steps(Range(end=first_id(before_ms)), now_ms=before_ms, first_step_ms=_FIRST_SPAN_MS):
         from_ms, to_ms = time_ms_of(span.first), time_ms_of(span.end)

@@ -74,6 +74,11 @@ def test_reading_needs_read_and_changing_needs_more(route: Route) -> None:
 
 
 @every_route
+def test_what_needs_more_than_read_is_in_the_audit_trail_unless_it_is_a_get(route: Route) -> None:
+    assert route.changes == (route.method != "GET" and route.scope is not Scope.READ)
+
+
+@every_route
 def test_a_success_that_is_created_says_where(route: Route) -> None:
     if route.location is None:
         return

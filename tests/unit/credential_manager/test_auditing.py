@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -212,6 +213,14 @@ async def test_what_is_too_old_is_forgotten_and_not_shown_before(world: World) -
     assert await forget(world.parts) == 1
     assert list(world.records.records) == [young.record_id]
     assert world.records.noted == {"tree-1": Holder("olives", NOON_MS + 60_000)}
+
+
+async def test_who_keeps_records_for_longer_than_there_was_time_forgets_none(world: World) -> None:
+    await world.keep(entry(1))
+    parts = replace(world.parts, kept_for=timedelta(days=36_500))
+
+    assert await forget(parts) == 0
+    assert len((await list_records(ListAuditRecords(), parts=parts)).content) == 1
 
 
 def spans(span: Range) -> Iterator[tuple[str, str]]:
