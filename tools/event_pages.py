@@ -79,7 +79,7 @@ def _stream_row(stream: StreamSpec) -> tuple[str, ...]:
     subjects = "<br>".join(f"`{pattern}`" for pattern in stream.subjects)
     age = f"{stream.max_age_s / _DAY_S:g} d" if stream.max_age_s else "any age"
     if stream.retention == "workqueue":
-        age = "until it is taken"
+        age = f"until it is taken, {age} at most" if stream.max_age_s else "until it is taken"
     full = "new ones are refused" if stream.discard == "new" else "the oldest go"
     keeps = f"{age}, {stream.max_bytes / _GIB:g} GiB; when full, {full}"
     return f"`{stream.name}`", subjects, keeps, stream.owner, stream.description

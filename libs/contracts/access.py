@@ -9,6 +9,7 @@ from types import ModuleType
 from libs.contracts import (
     api_keys,
     applications,
+    audit,
     connectivity,
     credentials,
     ecap,
@@ -91,6 +92,7 @@ _MOVED = "*.endpoint.lifecycle.appversion-updated"
 _CONFIGURATION = "*.service.configuration.>"
 _CONNECTED = "*.endpoint.connectivity.connected"
 _INGEST, _REPLIES, _REJECTED = "ingest.dcx", "replica.*.dcx.replies", "rejected.dcx"
+_AUDIT = "audit.rest"
 _FOR_OPERATORS = (
     *_of(applications),
     *_of(endpoints),
@@ -104,6 +106,7 @@ _FOR_OPERATORS = (
     ),
     *_of(api_keys),
     *_of(time_series),
+    *_of(audit),
 )
 _FOR_DEVICES = (
     lifecycle.RESOLVE_APP_VERSION,
@@ -115,7 +118,13 @@ _FOR_DEVICES = (
 )
 
 _ROLES: dict[str, _Role] = {
-    "credential-manager": _Role(serves=("credential-manager",), calls=(endpoints.GET_ENDPOINT,), tells=True),
+    "credential-manager": _Role(
+        serves=("credential-manager",),
+        calls=(endpoints.GET_ENDPOINT,),
+        tells=True,
+        streams=("AUDIT",),
+        consumes=(("AUDIT", "keep"),),
+    ),
     "endpoint-register": _Role(
         serves=("endpoint-register", "epmx"),
         calls=(credentials.STORE_TOKEN, credentials.DELETE_ENDPOINT_TOKENS),
@@ -159,7 +168,9 @@ _ROLES: dict[str, _Role] = {
         says=(_REJECTED, _REPLIES),
         inspects=("INGEST",),
     ),
-    "api-gateway": _Role(calls=_FOR_OPERATORS, hears=(">",), follows=("EVENTS",), reads=("EVENTS",)),
+    "api-gateway": _Role(
+        calls=_FOR_OPERATORS, hears=(">",), follows=("EVENTS",), reads=("EVENTS",), says=(_AUDIT,)
+    ),
 }
 
 

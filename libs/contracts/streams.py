@@ -7,6 +7,7 @@ thing that changes one that exists, so that old and new replicas do not fight ov
 from dataclasses import dataclass
 from typing import Literal
 
+from libs.contracts.audit import audit_subject
 from libs.contracts.connectivity import CONNECTED, DISCONNECTED
 from libs.contracts.ingest import ingest_subject
 from libs.contracts.lifecycle import CONFIGURATION_DELETED, CONFIGURATION_UPSERTED, UNREGISTERED
@@ -143,6 +144,38 @@ def rejected_stream(subjects: Subjects) -> StreamSpec:
     )
 
 
+def audit_stream(subjects: Subjects) -> StreamSpec:
+    """AUDIT: changes over REST between their being written down and their being stored.
+
+    What it does not take is not done (docs/adr/0010). The age limit only clears away what a killed server
+    forgot to remove: while its owner is away no API key is known for longer than 30 s, so no change is made.
+    """
+    return StreamSpec(
+        name=stream_name(subjects, "AUDIT"),
+        owner="credential-manager",
+        subjects=(f"{subjects.root}.audit.>",),
+        retention="workqueue",
+        discard="new",
+        max_age_s=30 * _DAY_S,
+        max_bytes=_GIB // 4,
+        duplicate_window_s=120.0,
+        revision=1,
+        description="Changes over REST that are not in the audit trail yet.",
+    )
+
+
+def audit_consumer(subjects: Subjects) -> ConsumerSpec:
+    """What credential-manager keeps of it."""
+    return ConsumerSpec(
+        stream=stream_name(subjects, "AUDIT"),
+        name="keep",
+        subjects=(audit_subject(subjects),),
+        max_ack_pending=16,
+        revision=1,
+        description="credential-manager keeps the audit trail.",
+    )
+
+
 def collect_consumer(subjects: Subjects) -> ConsumerSpec:
     """What data-collection drains (rule 7)."""
     return ConsumerSpec(
@@ -193,4 +226,9 @@ def presence_consumer(subjects: Subjects) -> ConsumerSpec:
 
 def all_streams(subjects: Subjects) -> tuple[StreamSpec, ...]:
     """Every stream of the suite, for disk budgets and documents."""
-    return (events_stream(subjects), ingest_stream(subjects), rejected_stream(subjects))
+    return (
+        events_stream(subjects),
+        ingest_stream(subjects),
+        rejected_stream(subjects),
+        audit_stream(subjects),
+    )

@@ -6,7 +6,8 @@ from libs.bus import connect_bus
 from libs.bus.token_buckets import Buckets
 from libs.process import Process, SystemClock
 from services.api_gateway.answers import complain
-from services.api_gateway.bus_api import BusEvents, BusKeys, BusOwners
+from services.api_gateway.auditing import Auditing, Trail
+from services.api_gateway.bus_api import BusAuditLog, BusEvents, BusKeys, BusOwners
 from services.api_gateway.http_api import Limits, RestApi, World
 from services.api_gateway.live.following import Pace
 from services.api_gateway.live.streams import LiveLimits, LiveStreams
@@ -31,12 +32,17 @@ async def build(process: Process) -> None:
     )
     await events.start(live.on_control, live.on_cut)
     process.supervise("live data events", live.hear_data())
+    trail = Trail(BusAuditLog(bus, replica=process.replica), patience_s=settings.audit_timeout_s)
+    process.supervise("audit", trail.run())
+    process.on_stop("audit", trail.finish)
+    clock = SystemClock()
     world = World(
         owners=owners,
         keys=keys,
-        clock=SystemClock(),
+        clock=clock,
         buckets=Buckets(rate=settings.key_requests_per_s, burst=settings.key_burst),
         live=live,
+        auditing=Auditing(trail, clock=clock),
         new_correlation_id=_new_correlation_id,
     )
     limits = Limits(body_timeout_s=settings.body_timeout_s, max_in_flight=settings.max_in_flight)

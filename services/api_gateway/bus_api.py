@@ -1,13 +1,16 @@
-"""The gateway on the bus: it asks the owners, hears when an API key is revoked, and reads events."""
+"""The gateway on the bus: it asks owners, writes changes down, hears of revoked API keys, reads events."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from libs.bus import Bus, LookupCache
 from libs.bus.inspecting import Extent
 from libs.contracts.api_keys import API_KEY_REVOKED, CHECK_API_KEY, ApiKey, ApiKeyRevokedEvent, CheckApiKey
+from libs.contracts.audit import AuditBatch, AuditEntry, audit_subject
 from libs.contracts.catalogue import declared_events
 from libs.contracts.live import DATA_GROUP, type_name
 from libs.contracts.messages import ReplyT, RequestT
@@ -126,3 +129,27 @@ class BusEvents:
 
     def _kind(self, subject: str) -> str:
         return ".".join(subject.removeprefix(self._root).split(".")[1:4])
+
+
+class BusAuditLog:
+    """Writes to the stream ``AUDIT``.
+
+    Args:
+        bus: Connected.
+        replica: Of this process: with a counter it names what is published.
+    """
+
+    def __init__(self, bus: Bus, *, replica: str) -> None:
+        self._bus = bus
+        self._replica = replica
+        self._counter = 0
+
+    async def store(self, entries: Sequence[AuditEntry], *, deadline_s: float) -> None:
+        """Return when all of them are durable."""
+        self._counter += 1
+        await self._bus.store(
+            audit_subject(self._bus.subjects),
+            msgspec.msgpack.encode(AuditBatch(list(entries))),
+            msg_id=f"{self._replica}-{self._counter}",
+            deadline_s=deadline_s,
+        )

@@ -36,6 +36,11 @@ def name_caller(request: web.Request, api_key_id: str) -> None:
     request[_API_KEY_ID] = api_key_id
 
 
+def correlation_id_of(request: web.Request) -> str:
+    """What the answer will carry as ``Correlation-ID``."""
+    return request[_CORRELATION]
+
+
 def dress(request: web.Request, response: web.StreamResponse) -> None:
     """Give an answer the headers all have; whoever streams one does it before it begins."""
     response.headers[CORRELATION_ID] = request[_CORRELATION]

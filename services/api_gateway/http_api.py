@@ -14,9 +14,11 @@ from aiohttp import hdrs, web
 from libs.bus.token_buckets import Buckets
 from libs.contracts.live import FollowEvents
 from services.api_gateway import answers
+from services.api_gateway.audit_entries import Call
+from services.api_gateway.auditing import Auditing
 from services.api_gateway.binding import Incoming, bind, ignored_parameters
 from services.api_gateway.bodies import expect_nothing, read_body
-from services.api_gateway.edge import Edge, name_caller, name_route
+from services.api_gateway.edge import Edge, correlation_id_of, name_caller, name_route
 from services.api_gateway.gathering import ask_for_all
 from services.api_gateway.live.answering import answer_events
 from services.api_gateway.live.streams import LiveStreams
@@ -54,6 +56,7 @@ class World:
     clock: Clock
     buckets: Buckets
     live: LiveStreams
+    auditing: Auditing
     new_correlation_id: Callable[[], str]
 
 
@@ -101,7 +104,9 @@ class RestApi:
         caller = await identify(presented, keys=world.keys, clock=world.clock)
         name_caller(request, caller.api_key.api_key_id)
         within_rate(caller, buckets=world.buckets)
-        permit(caller, route.scope, whole=route.whole)
+        call = _call_of(request, match)
+        with world.auditing.refusals(call, caller.api_key):
+            permit(caller, route.scope, whole=route.whole)
         body = b""
         if route.has_body:
             body = await read_body(request, route, timeout_s=self._limits.body_timeout_s)
@@ -115,12 +120,23 @@ class RestApi:
         operation = route.operation_for(message)
         if route.streamed:
             return await stream_series(request, message, operation, owners=world.owners)
-        reply = await ask_for_all(world.owners, operation, message, timeout_s=route.timeout_s)
+        async with world.auditing.change(call, caller.api_key, message) as change:
+            reply = await ask_for_all(world.owners, operation, message, timeout_s=route.timeout_s)
+            change.done(reply)
         response = answers.success(route, reply, values=match.values)
         ignored = ignored_parameters(route, request.rel_url.raw_query_string)
         if ignored:
             response.headers[IGNORED_HEADER] = ", ".join(ignored)
         return response
+
+
+def _call_of(request: web.Request, match: Match) -> Call:
+    return Call(
+        route=match.route,
+        values=match.values,
+        correlation_id=correlation_id_of(request),
+        remote_address=request.remote or "",
+    )
 
 
 def _presented(request: web.Request) -> Presented:

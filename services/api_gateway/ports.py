@@ -1,10 +1,11 @@
 """What the gateway needs from the world."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from libs.contracts.api_keys import ApiKey
+from libs.contracts.audit import AuditEntry
 from libs.contracts.messages import ReplyT, RequestT
 from libs.contracts.subjects import Operation
 
@@ -95,3 +96,14 @@ class Events(Protocol):
 
     async def hear(self, kind: str, handler: Callable[[bytes], None]) -> Callable[[], Awaitable[None]]:
         """Hear data events of a type from now on; returns what ends that."""
+
+
+class AuditLog(Protocol):
+    """Where changes are written down."""
+
+    async def store(self, entries: Sequence[AuditEntry], *, deadline_s: float) -> None:
+        """Return when all of them are durable.
+
+        Raises:
+            GroveError: They are not, or nobody knows.
+        """

@@ -22,6 +22,12 @@ class Settings:
         maximum=60,
         doc="How long the service that owns the data may take before the caller is told 504.",
     )
+    audit_timeout_s: float = setting(
+        5.0,
+        unit="s",
+        maximum=60,
+        doc="How long writing a change down for the audit trail may take before it is refused with 503.",
+    )
     body_timeout_s: float = setting(
         20.0,
         unit="s",

@@ -1,10 +1,19 @@
 """Composition root: the only file that knows all the others."""
 
+from datetime import timedelta
+
 from libs.bus import connect_bus
 from libs.contracts.errors import ConflictError
+from libs.contracts.streams import audit_stream
 from libs.process import Process, SettingsError, SystemClock
 from libs.store import open_store
-from services.credential_manager.bus_api import BusApi, BusEndpointDirectory, BusEventPublisher
+from services.credential_manager.bus_api import (
+    AuditHandlers,
+    BusApi,
+    BusEndpointDirectory,
+    BusEventPublisher,
+    keep_audit,
+)
 from services.credential_manager.domain import (
     ApiKey,
     EndpointToken,
@@ -15,6 +24,7 @@ from services.credential_manager.domain import (
 )
 from services.credential_manager.mongo import (
     MongoApiKeyRepository,
+    MongoAuditRepository,
     MongoSenmlRepository,
     MongoTokenRepository,
 )
@@ -23,6 +33,7 @@ from services.credential_manager.settings import Settings
 from services.credential_manager.system import SystemEntropy
 from services.credential_manager.usecases.announcing import Announcer, Pace
 from services.credential_manager.usecases.api_keys import seed_admin_key
+from services.credential_manager.usecases.auditing import AuditParts, keep_forgetting
 
 _MIN_ADMIN_KEY_LENGTH = 16
 
@@ -34,9 +45,10 @@ async def build(process: Process) -> None:
     _check_admin_key(settings.admin_key)
     store = await open_store(process)
     bus = await connect_bus(process)
+    await bus.ensure_stream(audit_stream(bus.subjects))
     tokens, senml = MongoTokenRepository(store), MongoSenmlRepository(store)
-    api_keys = MongoApiKeyRepository(store)
-    for repository in (tokens, senml, api_keys):
+    api_keys, records = MongoApiKeyRepository(store), MongoAuditRepository(store)
+    for repository in (tokens, senml, api_keys, records):
         await repository.prepare()
     clock = SystemClock()
     announcer = Announcer(
@@ -60,7 +72,18 @@ async def build(process: Process) -> None:
     await _seed(settings.admin_key, parts)
     process.supervise("announcing", announcer.run())
     process.on_stop("announcing", announcer.stop)
+    auditing = AuditParts(
+        records=records,
+        endpoints=parts.endpoints,
+        clock=clock,
+        kept_for=timedelta(days=settings.audit_retention_days),
+    )
+    handlers = AuditHandlers(auditing)
+    process.supervise("keeping the audit trail", keep_audit(bus, handlers))
+    process.supervise("forgetting", keep_forgetting(auditing, every_s=settings.audit_forget_every_s))
+    process.on_stop("audit trail", bus.stop_consuming)
     await BusApi(parts).serve(bus)
+    await handlers.serve(bus)
     process.on_stop("bus requests", bus.stop_serving)
 
 

@@ -5,11 +5,12 @@ when the store cannot be reached. A write whose answer got lost is settled insid
 that this write stands, however often it had to be sent.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from libs.contracts.audit import AuditEntry
 from libs.contracts.ids import ApiKeyId, ApplicationName, AppVersionName, EndpointId
 from libs.contracts.senml import DvnUuid
 from services.credential_manager.domain import (
@@ -22,6 +23,7 @@ from services.credential_manager.domain import (
     SecretBox,
     SenmlCredential,
 )
+from services.credential_manager.domain.audit import Holder, Range
 
 RecordT = TypeVar("RecordT", bound=Record)
 CredentialT = TypeVar("CredentialT", bound=Credential)
@@ -130,6 +132,32 @@ class ApiKeyRepository(ChangeLog[ApiKey], Protocol):
 
     async def page(self, *, offset: int, limit: int) -> tuple[list[ApiKey], int]:
         """Some keys, the newest first, and how many there are."""
+
+
+class AuditRepository(Protocol):
+    """Who changed what."""
+
+    async def put(self, entries: Sequence[AuditEntry]) -> None:
+        """Write records, each named once.
+
+        What was known when a change began stands, whatever is said again; an outcome is added to it with
+        the names it brings.
+        """
+
+    async def newest(self, span: Range, *, limit: int) -> list[AuditEntry]:
+        """Some records, the newest first."""
+
+    async def holders(self, endpoint_ids: Iterable[str]) -> dict[str, Holder]:
+        """Which applications endpoints were last noted to be of, as far as they were."""
+
+    async def note(self, holders: Mapping[str, Holder]) -> None:
+        """Remember which applications endpoints are of, also when they are gone."""
+
+    async def forget(self, *, from_ms: int, before_ms: int) -> int:
+        """Delete the records of a span of time; return how many."""
+
+    async def forget_holders(self, *, before_ms: int) -> None:
+        """Delete what was noted before then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,3 +29,17 @@ class Settings:
         maximum=60,
         doc="How soon a replica tells what another one wrote but did not live to tell.",
     )
+    audit_retention_days: float = setting(
+        365.0,
+        unit="days",
+        minimum=0.01,
+        maximum=36_500,
+        doc="How long it is kept who changed what.",
+    )
+    audit_forget_every_s: float = setting(
+        3600.0,
+        unit="s",
+        minimum=0.1,
+        maximum=86_400,
+        doc="How often audit records that are older than that are deleted.",
+    )

@@ -90,6 +90,7 @@ class Route:
         errors: Status to reason, where the usual one does not say enough.
         timeout_s: Longest wait for the owner, when the usual one is too short.
         by_instance: Service instance to the operation asked instead, with the same messages.
+        only_asks: Whether it changes nothing although its method says otherwise, such as a search by POST.
         streamed: Whether the answer is points of time series, page by page, in the form the caller accepts.
         live: Whether the gateway answers itself, with events that do not end; nobody is asked.
     """
@@ -113,6 +114,7 @@ class Route:
     errors: Mapping[int, str] = field(default_factory=dict)
     timeout_s: float | None = None
     by_instance: Mapping[str, Operation[Any, Any]] = field(default_factory=dict)
+    only_asks: bool = False
     streamed: bool = False
     live: bool = False
 
@@ -145,6 +147,11 @@ class Route:
         if self.success == HTTPStatus.NO_CONTENT:
             return None
         return _type_of(self.operation.reply, "body")
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes something, so that each call is in the audit trail."""
+        return self.method != "GET" and not self.only_asks
 
     @property
     def has_body(self) -> bool:

@@ -82,6 +82,7 @@ ROUTES = (
         method="POST",
         path=f"{_ENDPOINTS}/search",
         operation=contract.SEARCH_ENDPOINTS,
+        only_asks=True,
         scope=Scope.READ,
         summary="Search endpoints",
         description="The same page as `GET /endpoints`, for lists of ids that are too long for a URL.",

@@ -73,6 +73,9 @@ _EXAMPLES: Mapping[str, Any] = {
     "toDate": "2026-11-22T00:00:00Z",
     "type": "endpoint.metadata.updated",
     "Last-Event-ID": "EVENTS-19aa24b8d11-41",
+    "from": "2026-11-21T00:00:00Z",
+    "to": "2026-11-22T00:00:00Z",
+    "operation": "createEndpoint",
     "If-Match": '"6f1c"',
     "If-None-Match": '"6f1c"',
 }

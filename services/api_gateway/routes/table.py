@@ -3,6 +3,7 @@
 from services.api_gateway.routes import (
     api_keys,
     applications,
+    audit,
     endpoint_batches,
     endpoints,
     live,
@@ -25,4 +26,5 @@ ROUTES: tuple[Route, ...] = (
     *time_series.ROUTES,
     *live.ROUTES,
     *api_keys.ROUTES,
+    *audit.ROUTES,
 )

@@ -19,7 +19,7 @@ from libs.contracts.api_keys import (
 )
 from libs.contracts.errors import UnauthorizedError
 from libs.contracts.messages import Reply
-from libs.contracts.streams import events_stream
+from libs.contracts.streams import audit_stream, events_stream
 from libs.contracts.subjects import Operation
 from services.api_gateway.routes import ROUTES, Route
 from services.api_gateway.series_formats import EXAMPLE
@@ -88,6 +88,7 @@ class Owners:
 
     async def start(self) -> None:
         await self._bus.ensure_stream(events_stream(self._bus.subjects))
+        await self._bus.ensure_stream(audit_stream(self._bus.subjects))
         subject = CHECK_API_KEY.subject(self._bus.subjects)
         await self._bus.serve(subject, CheckApiKey, self.keys.on_check, queue=CHECK_API_KEY.instance)
         routes: dict[str, list[Route]] = {}

@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from libs.bus.token_buckets import Buckets
 from libs.contracts.api_keys import ApiKey, Scope
+from services.api_gateway.auditing import Auditing, Trail
 from services.api_gateway.http_api import Limits, RestApi, World
 from services.api_gateway.live.following import Pace
 from services.api_gateway.live.streams import LiveLimits, LiveStreams
@@ -96,6 +97,9 @@ class Buggy(FakeEvents):
     async def ask(self, *_: object, **__: object) -> NoReturn:
         raise ZeroDivisionError("a detail of ours")
 
+    async def store(self, *_: object, **__: object) -> NoReturn:
+        raise ZeroDivisionError("a detail of ours")
+
     async def check(self, _key: str) -> ApiKey:
         return key_of(Scope.ADMIN)
 
@@ -112,6 +116,7 @@ async def test_a_bug_of_the_gateway_is_500_and_its_details_are_in_the_log_alone(
         clock=buggy,
         buckets=Buckets(rate=0, burst=1),
         live=live,
+        auditing=Auditing(Trail(buggy, patience_s=1.0), clock=buggy),
         new_correlation_id=lambda: "c1",
     )
     app = RestApi(ROUTES, world=world, limits=Limits(body_timeout_s=1.0, max_in_flight=9)).app()

@@ -9,6 +9,7 @@ import pytest
 
 from libs.contracts.access import users
 from libs.contracts.api_keys import Scope
+from libs.contracts.audit import LIST_AUDIT_RECORDS
 from libs.contracts.messages import ManagementRequest
 from libs.contracts.subjects import Subjects
 from services.api_gateway.bus_api import SUBJECTS
@@ -72,11 +73,16 @@ def test_the_status_fits_what_is_answered(route: Route) -> None:
 
 @every_route
 def test_reading_needs_read_and_changing_needs_more(route: Route) -> None:
-    if route.whole:
+    if route.whole or route.operation is LIST_AUDIT_RECORDS:
         assert route.scope is Scope.ADMIN
     else:
         usual = Scope.READ if route.method == "GET" else Scope.WRITE
         assert route.scope is ODD_SCOPES.get(route_id(route), usual)
+
+
+@every_route
+def test_what_needs_more_than_read_is_in_the_audit_trail_unless_it_is_a_get(route: Route) -> None:
+    assert route.changes == (route.method != "GET" and route.scope is not Scope.READ)
 
 
 @every_route

@@ -173,7 +173,7 @@ def test_the_list_of_events_leads_to_their_sections() -> None:
 def test_streams_show_what_they_keep_and_what_gives_way() -> None:
     rows = {row.split("`")[1]: row for row in streams_table(_STREAMS).splitlines()[2:]}
 
-    assert set(rows) == {"EVENTS", "INGEST", "REJECTED"}
+    assert set(rows) == {"EVENTS", "INGEST", "REJECTED", "AUDIT"}
     assert "`grove.v1.events.*.endpoint.token.>`<br>" in rows["EVENTS"]
     assert "| 1 d, 1 GiB; when full, the oldest go | endpoint-register |" in rows["EVENTS"]
     assert "| until it is taken, 4 GiB; when full, new ones are refused |" in rows["INGEST"]

@@ -1,4 +1,4 @@
-"""The service on the bus: requests to use cases, records to replies, events and questions out.
+"""Credentials and API keys: requests to use cases, records to replies, events and questions out.
 
 No rule lives here. The values of new tokens and keys pass through once, into the reply; those of SenML
 devices into the reply to a transport, and nowhere else.
@@ -93,7 +93,7 @@ from services.credential_manager.domain import Announcement, ApiKey, EndpointTok
 from services.credential_manager.ports import Parts, RegisteredEndpoint
 from services.credential_manager.usecases import api_keys, devices, removing, senml, tokens, validating
 
-SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
+CREDENTIAL_SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
     VALIDATE_TOKEN,
     VALIDATE_TOKENS,
     CREATE_TOKEN,
@@ -172,7 +172,7 @@ class BusApi:
         self._parts = parts
 
     async def serve(self, bus: Bus) -> None:
-        """Answer every operation of :data:`SUBJECTS`."""
+        """Answer every operation of :data:`CREDENTIAL_SUBJECTS`."""
         await _serve(bus, VALIDATE_TOKEN, self.on_validate_token)
         await _serve(bus, VALIDATE_TOKENS, self.on_validate_tokens)
         await _serve(bus, CREATE_TOKEN, self.on_create_token)
