@@ -1,0 +1,125 @@
+"""Every route with every kind of key: a new route is in here by being in the table.
+
+What is expected follows from the route's declaration alone. What owners were asked is held beside each status,
+for a refusal that comes after the effect is none. That real owners keep to the applications they are told stands
+in tests/system/test_authorisation.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import pytest
+
+from libs.contracts.api_keys import Scope, check_limits
+from libs.contracts.messages import ManagementRequest, Reply
+from services.api_gateway.routes import ROUTES
+from tests.component.api_gateway.conftest import Gateway
+from tests.component.api_gateway.owners import ADMIN, Anything, Owners, example_reply
+from tests.support.api_gateway import body_of, refusal, route_id, target_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+Limits: TypeAlias = tuple[str, ...] | None
+Outcomes: TypeAlias = dict[str, tuple[int, list[Limits]]]
+"""Of each route: the status, and the limits with which owners were asked."""
+
+NOBODY: Mapping[str, Mapping[str, str]] = {
+    "no key": {},
+    "wrong key": {"Authorization": "Bearer wrong"},
+    "wrong key of a Kaa client": {"x-iamcore-api-key": "wrong"},
+    "empty Authorization": {"Authorization": ""},
+    "scheme alone": {"Authorization": "Bearer"},
+    "other scheme": {"Authorization": f"Basic {ADMIN}"},
+    "key without a scheme": {"Authorization": ADMIN},
+    "two keys": {"Authorization": f"Bearer {ADMIN} {ADMIN}"},
+    "revoked key": {"Authorization": "Bearer revoked"},
+    "expired key": {"Authorization": "Bearer expired"},
+}
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a valid key may do."""
+
+    scope: Scope
+    limits: Limits = None
+
+    def __str__(self) -> str:
+        return f"{self.scope.value}-{'-'.join(self.limits or ('all',))}"
+
+
+HELD = [Held(scope, limits) for scope in Scope for limits in (None, ("olives",))]
+OUTSIDERS = [Held(scope, ("figs",)) for scope in Scope]
+
+
+async def outcomes(gateway: Gateway, headers: Mapping[str, str]) -> Outcomes:
+    """Call every route with its own example, so that nothing but the key can be wrong."""
+    found = {}
+    for route in ROUTES:
+        gateway.owners.asked.clear()
+        data, content_type = body_of(route)
+        sent = {**headers, "Content-Type": content_type} if data else headers
+        answer = await gateway.call(route.method, target_of(route), key=None, data=data, headers=sent)
+        asked = {getattr(each, "applications", None) for each in gateway.owners.asked}
+        found[route_id(route)] = (answer.status, sorted(asked, key=str))
+    return found
+
+
+def expected(held: Held) -> Outcomes:
+    found: Outcomes = {}
+    for route in ROUTES:
+        refused = refusal(route, held.scope, limited=held.limits is not None)
+        managed = issubclass(route.operation.request, ManagementRequest)
+        limits = [] if route.from_caller else [held.limits if managed else None]
+        found[route_id(route)] = (refused, []) if refused else (route.success, limits)
+    return found
+
+
+@pytest.mark.parametrize("headers", NOBODY.values(), ids=list(NOBODY))
+async def test_no_route_is_open_without_a_valid_key(
+    shared_gateway: Gateway, headers: Mapping[str, str]
+) -> None:
+    keys = shared_gateway.owners.keys
+    keys.add("expired", Scope.ADMIN, expiry_date="2026-01-01T00:00:00.000Z")
+    keys.add("revoked", Scope.ADMIN)
+    await keys.revoke("revoked")
+
+    assert await outcomes(shared_gateway, headers) == {route_id(route): (401, []) for route in ROUTES}
+
+
+@pytest.mark.parametrize("held", HELD, ids=str)
+async def test_a_key_reaches_what_its_scope_and_limits_allow_and_nothing_else(
+    shared_gateway: Gateway, held: Held
+) -> None:
+    shared_gateway.owners.keys.add(str(held), held.scope, applications=held.limits)
+
+    assert await outcomes(shared_gateway, {"Authorization": f"Bearer {held}"}) == expected(held)
+
+
+@pytest.mark.parametrize("held", OUTSIDERS, ids=str)
+async def test_a_key_limited_to_another_application_is_refused_by_whoever_owns_the_data(
+    shared_gateway: Gateway, held: Held
+) -> None:
+    shared_gateway.owners.keys.add(str(held), held.scope, applications=held.limits)
+    _hold_limits(shared_gateway.owners)
+
+    found = await outcomes(shared_gateway, {"Authorization": f"Bearer {held}"})
+
+    statuses = {name: status for name, (status, _) in found.items()}
+    assert statuses == {route_id(route): 200 if route.from_caller else 403 for route in ROUTES}
+    assert {name: asked for name, (_, asked) in found.items()} == {
+        name: asked for name, (_, asked) in expected(held).items()
+    }
+
+
+def _hold_limits(owners: Owners) -> None:
+    """Have every owner do what owners do: all of their data is of the application ``olives``."""
+    for route in ROUTES:
+
+        async def handler(request: Anything, reply: Reply = example_reply(route)) -> Reply:
+            check_limits(request.applications, "olives")
+            return reply
+
+        for operation in (route.operation, *route.by_instance.values()):
+            owners.on(operation, handler)
