@@ -8,7 +8,7 @@ from typing import Any
 
 from libs.contracts import endpoints as contract
 from libs.contracts.api_keys import Scope
-from services.api_gateway.routes.declaration import Document, Route, Tag
+from services.api_gateway.routes.declaration import Document, Link, Route, Tag
 
 _METADATA = "/epr/api/v1/endpoints/{endpointId}/metadata"
 _KEY = f"{_METADATA}/{{key}}"
@@ -41,6 +41,8 @@ _PATCH: Mapping[str, Any] = {
         },
     },
 }
+_OF_THIS = {"endpointId": "$request.path.endpointId"}
+_THIS = _OF_THIS | {"key": "$request.path.key"}
 _EXAMPLE = {"description": "Third row, by the well", "model": "BFG 9000"}
 
 ROUTES = (
@@ -52,6 +54,11 @@ ROUTES = (
         scope=Scope.READ,
         summary="Read metadata",
         description="All of it, or only the keys in `include`; keys that are not there are left out.",
+        links=(
+            Link(to="getMetadata", parameters=_OF_THIS | {"If-None-Match": "$response.header.ETag"}),
+            Link(to="putMetadata", parameters=_OF_THIS | {"If-Match": "$response.header.ETag"}),
+            Link(to="patchMetadata", parameters=_OF_THIS | {"If-Match": "$response.header.ETag"}),
+        ),
         answer=_OBJECT,
         response_example=_EXAMPLE,
     ),
@@ -102,6 +109,10 @@ ROUTES = (
         summary="Set a metadata key",
         description="The body is the bare JSON value, quotes included when it is text.",
         success=204,
+        links=(
+            Link(to="getMetadataKey", parameters=_THIS),
+            Link(to="deleteMetadataKey", parameters=_THIS),
+        ),
         document=Document(schema=_ANY),
         request_example="BFG 9000",
     ),

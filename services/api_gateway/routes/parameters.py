@@ -10,6 +10,7 @@ from msgspec import NODEFAULT, Meta
 
 from libs.contracts.messages import ManagementRequest
 from services.api_gateway.routes.docstrings import attribute_texts
+from services.api_gateway.routes.patterns import OF_PARAMETERS
 
 MAX_PAGE = 1000
 """Most entries a page may have."""
@@ -61,14 +62,6 @@ _EXAMPLES: Mapping[str, Any] = {
     "toDate": "2026-11-22T00:00:00Z",
     "If-Match": '"6f1c"',
     "If-None-Match": '"6f1c"',
-}
-_PATTERNS = {
-    "applicationName": "^[a-z0-9_-]{1,256}$",
-    "versionName": "^[a-z0-9_-]{1,256}-[a-z0-9]{1,256}$",
-    "appVersion": "^[a-z0-9_-]{1,256}-[a-z0-9]{1,256}$",
-    "serviceInstanceName": "^[a-z0-9_-]{1,64}$",
-    "endpointId": "^[a-zA-Z0-9._~-]{1,256}$",
-    "key": "^[a-zA-Z0-9_]{1,256}$",
 }
 
 
@@ -147,5 +140,5 @@ def _parameter(info: msgspec.structs.FieldInfo, placeholders: Sequence[str], tex
         default=info.default,
         description=text or _TEXTS.get(name, ""),
         example=None if get_origin(info.type) is Literal else _EXAMPLES.get(name),
-        pattern=_PATTERNS.get(name) if info.default is NODEFAULT or place is Place.PATH else None,
+        pattern=OF_PARAMETERS.get(name) if info.default is NODEFAULT or place is Place.PATH else None,
     )

@@ -10,6 +10,7 @@ import pytest
 from services.api_gateway.openapi import openapi
 from services.api_gateway.routes import ROUTES
 from services.api_gateway.routes.docstrings import attribute_texts, lead_text
+from services.api_gateway.routes.patterns import OF_FIELDS
 from tests.support.api_gateway import target_of
 
 Json: TypeAlias = Any
@@ -61,8 +62,14 @@ def fits(value: Json, schema: dict[str, Json]) -> bool:
 
 
 def parts_fit(value: Json, schema: dict[str, Json]) -> bool:
+    if isinstance(value, str):
+        return re.search(schema.get("pattern", ""), value) is not None and len(value) >= schema.get(
+            "minLength", 0
+        )
     if isinstance(value, list):
-        return all(fits(each, schema.get("items", {})) for each in value)
+        return len(value) >= schema.get("minItems", 0) and all(
+            fits(each, schema.get("items", {})) for each in value
+        )
     if isinstance(value, dict):
         known, others = schema.get("properties", {}), schema.get("additionalProperties", {})
         return set(schema.get("required", ())) <= value.keys() and all(
@@ -146,8 +153,13 @@ def test_a_link_leads_to_an_operation_with_these_parameters(
     targets = {each.operation_id: each for each in ROUTES}
     for response in operation["responses"].values():
         for link in response.get("links", {}).values():
-            named = {each.name for each in targets[link["operationId"]].parameters}
-            assert link["parameters"].keys() <= named
+            target = targets[link["operationId"]]
+            assert link.get("parameters", {}).keys() <= {each.name for each in target.parameters}
+            if "requestBody" in link:
+                body = DOCUMENT["paths"][target.path][target.method.lower()]["requestBody"]
+                schema = resolve(body["content"]["application/json"]["schema"]["$ref"])
+                assert link["requestBody"].keys() <= schema["properties"].keys()
+            assert link.keys() > {"operationId"}
 
 
 def test_fields_that_are_not_there_are_errors_in_bodies_only() -> None:
@@ -156,6 +168,14 @@ def test_fields_that_are_not_there_are_errors_in_bodies_only() -> None:
     assert schemas["NewEndpoint"]["additionalProperties"] is False
     assert schemas["AppVersionRef"]["additionalProperties"] is False
     assert "additionalProperties" not in schemas["Endpoint"]
+
+
+@pytest.mark.parametrize("field", OF_FIELDS)
+def test_what_a_field_of_a_body_looks_like_is_said(field: str) -> None:
+    struct, _, name = field.partition(".")
+    schema = DOCUMENT["components"]["schemas"][struct]["properties"][name]
+
+    assert OF_FIELDS[field] in [each.get("pattern") for each in walk(schema)]
 
 
 def test_docstrings_become_descriptions_for_people_outside() -> None:
