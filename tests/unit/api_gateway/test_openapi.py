@@ -11,6 +11,7 @@ from services.api_gateway.openapi import openapi
 from services.api_gateway.routes import ROUTES
 from services.api_gateway.routes.docstrings import attribute_texts, lead_text
 from services.api_gateway.routes.patterns import OF_FIELDS
+from tests.support import json_schema
 from tests.support.api_gateway import target_of
 
 Json: TypeAlias = Any
@@ -35,48 +36,11 @@ def walk(node: Json) -> Iterator[dict[str, Json]]:
 
 
 def resolve(ref: str) -> Json:
-    node: Json = DOCUMENT
-    for step in ref.removeprefix("#/").split("/"):
-        node = node[step]
-    return node
+    return json_schema.resolve(ref, DOCUMENT)
 
 
-KINDS: dict[str, type] = {
-    "object": dict,
-    "array": list,
-    "string": str,
-    "integer": int,
-    "boolean": bool,
-    "null": type(None),
-}
-
-
-def fits(value: Json, schema: dict[str, Json]) -> bool:
-    """Whether a value keeps to a schema, for the keywords our schemas use."""
-    if "$ref" in schema:
-        return fits(value, resolve(schema["$ref"]))
-    if "anyOf" in schema:
-        return any(fits(value, each) for each in schema["anyOf"])
-    of_kind = "type" not in schema or isinstance(value, KINDS[schema["type"]])
-    return of_kind and value in schema.get("enum", [value]) and parts_fit(value, schema)
-
-
-def parts_fit(value: Json, schema: dict[str, Json]) -> bool:
-    if isinstance(value, str):
-        return re.search(schema.get("pattern", ""), value) is not None and len(value) >= schema.get(
-            "minLength", 0
-        )
-    if isinstance(value, list):
-        return len(value) >= schema.get("minItems", 0) and all(
-            fits(each, schema.get("items", {})) for each in value
-        )
-    if isinstance(value, dict):
-        known, others = schema.get("properties", {}), schema.get("additionalProperties", {})
-        return set(schema.get("required", ())) <= value.keys() and all(
-            fits(each, known[name]) if name in known else others is not False and fits(each, others)
-            for name, each in value.items()
-        )
-    return True
+def fits(value: Json, schema: Json) -> bool:
+    return json_schema.fits(value, schema, DOCUMENT)
 
 
 def test_the_document_is_json_in_a_stable_order() -> None:
