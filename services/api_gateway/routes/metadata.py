@@ -27,18 +27,27 @@ _OBJECT: Mapping[str, Any] = {
     "maxProperties": 1000,
 }
 _ANY: Mapping[str, Any] = {"description": 'Any JSON value, bare: `"some text"`, `12.5`, `[1, 2]`.'}
+_POINTER: Mapping[str, Any] = {"type": "string", "description": "JSON Pointer: `/model`, `/position/lat`."}
+
+
+def _operation(*names: str, **needs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """One operation of a patch; what it does not need is ignored."""
+    return {
+        "type": "object",
+        "required": ["op", "path", *needs],
+        "properties": {"op": {"enum": list(names)}, "path": _POINTER, **needs},
+    }
+
+
 _PATCH: Mapping[str, Any] = {
     "type": "array",
     "description": "JSON Patch, RFC 6902.",
     "items": {
-        "type": "object",
-        "required": ["op", "path"],
-        "properties": {
-            "op": {"enum": ["add", "remove", "replace", "move", "copy", "test"]},
-            "path": {"type": "string", "description": "JSON Pointer: `/model`, `/position/lat`."},
-            "from": {"type": "string", "description": "JSON Pointer, for `move` and `copy`."},
-            "value": {"description": "For `add`, `replace` and `test`."},
-        },
+        "anyOf": [
+            _operation("add", "replace", "test", value={"description": "Any JSON."}),
+            _operation("remove"),
+            _operation("move", "copy", **{"from": _POINTER}),
+        ]
     },
 }
 _OF_THIS = {"endpointId": "$request.path.endpointId"}
