@@ -32,12 +32,14 @@ class Heard:
         success: Status of the route when it went well.
         status: The one that came.
         text: The body.
+        told: Names of the grove in it that were not in the request.
     """
 
     route: str
     success: int
     status: int
     text: str
+    told: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -75,14 +77,14 @@ class ExampleGrove:
         """Call a route with its example, and what is added to its query, as they are true here."""
         data, content_type = body_of(route)
         sent = {**headers, "Content-Type": content_type} if data else headers
-        body = self._here(data.decode()).encode() if data else None
+        body = self._here(data.decode()) if data else ""
         target = target_of(route)
-        target += f"{'&' if '?' in target else '?'}{query}" if query else ""
-        url = URL(f"{self.api}{self._here(target)}", encoded=True)
-        async with self.session.request(route.method, url, data=body, headers=sent) as response:
-            stream = response.content_type == _STREAM
-            text = "" if stream else await response.text()
-            return Heard(f"{route_id(route)} {query}".rstrip(), route.success, response.status, text)
+        target = self._here(f"{target}{'&' if '?' in target else '?'}{query}" if query else target)
+        url = URL(f"{self.api}{target}", encoded=True)
+        async with self.session.request(route.method, url, data=body or None, headers=sent) as response:
+            text = "" if response.content_type == _STREAM else await response.text()
+        told = tuple(name for name in self.names.values() if name in text and name not in f"{target} {body}")
+        return Heard(f"{route_id(route)} {query}".rstrip(), route.success, response.status, text, told)
 
     async def create(self, headers: Mapping[str, str]) -> None:
         """Call every route that creates something, in the order of the table, and learn how it is named."""
@@ -94,10 +96,6 @@ class ExampleGrove:
             created = json.loads(answer.text)
             for placeholder, told in route.location.takes.items():
                 self.names.setdefault(_example_of(placeholder), str(created[told]))
-
-    def named_in(self, text: str) -> list[str]:
-        """What of this grove a text names."""
-        return [name for name in self.names.values() if name in text]
 
     def _here(self, text: str) -> str:
         for example, ours in self.names.items():

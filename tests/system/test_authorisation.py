@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from libs.contracts.api_keys import Scope
+from libs.contracts.time_series import READ_LAST
 from services.api_gateway.routes import ROUTES, Route
 from tests.support.api_gateway import refusal, route_id
 from tests.support.example_grove import APPLICATION, ExampleGrove, Heard
@@ -32,10 +33,16 @@ REFUSED = {403, 404}
 LET_IN = {409, 412}
 """What a call may meet that was let in and found what it is about, besides the success of its route."""
 
+
+def _ends(route: Route) -> bool:
+    """Whether something is gone afterwards; Kaa deletes many endpoints by POST."""
+    return route.method == "DELETE" or route.path.endswith("/delete")
+
+
 LIMITED = tuple(route for route in ROUTES if not route.whole and not route.from_caller)
 READING = tuple(route for route in LIMITED if route.scope is Scope.READ)
 ENDING = tuple(
-    sorted((each for each in LIMITED if each.method == "DELETE"), key=lambda each: -len(each.path))
+    sorted(filter(_ends, LIMITED), key=lambda route: (route.method, -len(route.path)))  # what is inside first
 )
 CHANGING = tuple(each for each in LIMITED if each not in READING + ENDING)
 
@@ -80,7 +87,7 @@ async def matrix(suite: Stack) -> AsyncIterator[Matrix]:
         await found.grove.create(await _key(rest, Scope.ADMIN, None))
 
         found.insider.extend(await _all(found.grove, CHANGING, own))
-        found.before.extend(await _all(found.grove, READING, own))
+        found.before.extend(await _settled(found.grove, own))
         for name, headers in invalid.items():
             found.nobody[name] = await _all(found.grove, ROUTES, headers)
         for scope in Scope:
@@ -104,6 +111,20 @@ async def _all(grove: ExampleGrove, routes: Iterable[Route], headers: Headers) -
         for route in routes
         for query in ("", *grove.filters(route))
     ]
+
+
+async def _settled(grove: ExampleGrove, headers: Headers) -> Answers:
+    """Read all, once it shows what was written: points count a second later, tasks go on by themselves."""
+
+    points = [route for route in READING if route.operation is READ_LAST]
+
+    async def settled() -> Answers:
+        shown = all(heard.text != "{}" for heard in await _all(grove, points, headers))
+        first = await _all(grove, READING, headers)
+        again = await _all(grove, READING, headers)
+        return again if shown and first == again else []
+
+    return await eventually(settled, what="all that was written is read", deadline_s=20)
 
 
 async def _key(rest: Operator, scope: Scope, limits: tuple[str, ...] | None, **more: str) -> Headers:
@@ -158,8 +179,8 @@ async def test_a_key_limited_to_another_application_is_refused_or_told_nothing(m
     for scope, answers in matrix.outsiders.items():
         let_in = [heard for heard in answers if heard.status not in REFUSED]
 
-        assert [heard for heard in let_in if matrix.grove.named_in(heard.text)] == [], scope
-        assert [heard for heard in let_in if heard.status != heard.success] == [], scope
+        assert [heard for heard in let_in if heard.status != heard.success or heard.told] == [], scope
+        assert [heard for heard in let_in if "{" in heard.route] == [], scope
 
 
 async def test_a_reading_key_reads_all_that_needs_only_read(matrix: Matrix) -> None:
