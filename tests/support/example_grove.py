@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 import aiohttp
 from yarl import URL
 
+from libs.contracts.endpoints import CREATE_ENDPOINT
 from services.api_gateway.routes import ROUTES, Place, Route
 from tests.support.api_gateway import body_of, route_id, target_of
 
 APPLICATION = "olives"
-_SINGLE_USE = ("tree-17", "3f0e1c52-7c3f-4a0e-9d3b-2b0c1a4f5e66")
-"""Names in the examples that are unique in the whole suite: an endpoint, a SenML device."""
+TREE, ORCHARD = "tree-17", "orchard-3"
+"""Endpoints: the one of nearly all examples, and the one it is related to."""
+_DEVICE = "3f0e1c52-7c3f-4a0e-9d3b-2b0c1a4f5e66"
 _PHRASE = re.compile(r'"(?:message|reason|statusReason)":"(?:[^"\\]|\\.)*"')
 _STREAM = "text/event-stream"
 
@@ -60,11 +62,11 @@ class ExampleGrove:
 
     def __post_init__(self) -> None:
         """Draw the names that are chosen, not answered."""
-        tree, device = _SINGLE_USE
         self.names |= {
             APPLICATION: f"grove{secrets.token_hex(4)}",
-            tree: f"tree-{secrets.token_hex(4)}",
-            device: str(uuid.uuid4()),
+            TREE: f"tree-{secrets.token_hex(4)}",
+            ORCHARD: f"orchard-{secrets.token_hex(4)}",
+            _DEVICE: str(uuid.uuid4()),
         }
 
     def filters(self, route: Route) -> list[str]:
@@ -104,11 +106,19 @@ class ExampleGrove:
         for route in ROUTES:
             if route.location is None or route.whole:
                 continue
+            if route.operation is CREATE_ENDPOINT:
+                await self._create_orchard(route, headers)
             answer = await self.call(route, headers)
             assert answer.status == route.success, f"{route_id(route)}: {answer}"
             created = json.loads(answer.text)
             for placeholder, told in route.location.takes.items():
                 self.names.setdefault(_example_of(placeholder), str(created[told]))
+
+    async def _create_orchard(self, route: Route, headers: Mapping[str, str]) -> None:
+        tree = self.names[TREE]
+        self.names[TREE] = self.names[ORCHARD]
+        await self.call(route, headers)
+        self.names[TREE] = tree
 
     def _here(self, text: str) -> str:
         for example, ours in self.names.items():
