@@ -6,6 +6,7 @@ not ask for is that all the document allows is accepted: a schema cannot say whi
 """
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -37,51 +38,74 @@ max-examples = 1
 _SOAK_S = 180
 
 
+@dataclass(frozen=True)
+class _Command:
+    """Its command line against a stack; what it writes goes into the directory."""
+
+    python: Path
+    stack: Stack
+    directory: Path
+
+    async def run(self, config: str, *options: str, within_s: float) -> tuple[int | None, str]:
+        """Return the exit code and what it said."""
+        (self.directory / "schemathesis.toml").write_text(config)
+        process = await asyncio.create_subprocess_exec(
+            self.python,
+            *(
+                "-m",
+                "schemathesis.cli",
+                "--config-file",
+                "schemathesis.toml",
+                "run",
+                f"{self.stack.api}/openapi.json",
+            ),
+            *("--header", f"Authorization: Bearer {self.stack.api_key}", "--request-timeout", "60"),
+            *("--checks", "all", "--exclude-checks", "positive_data_acceptance", "--warnings", "off"),
+            *("--generation-database", "none", "--continue-on-failure", "--no-color"),
+            *await _without_streams(self.stack),
+            *options,
+            cwd=self.directory,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            async with asyncio.timeout(within_s):
+                said, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return process.returncode, said.decode()
+
+
+@pytest.fixture
+def schemathesis() -> Path:
+    """The Python that has it; asked for before the stack, which then need not start."""
+    python = interpreter(_ROOT / ENVIRONMENT, _ROOT / LOCK)
+    if python is None:
+        pytest.skip("schemathesis is not there: make schemathesis, which needs the network")
+    return python
+
+
 @pytest.mark.timeout(120)  # ten seconds, on a machine that has nothing else to do
-async def test_a_short_run_meets_nothing_that_is_not_documented(own_stack: Stack, tmp_path: Path) -> None:
-    status, said = await _run(own_stack, tmp_path, _SHORT, "--seed=1", within_s=90)
+async def test_a_short_run_meets_nothing_that_is_not_documented(
+    schemathesis: Path, own_stack: Stack, tmp_path: Path
+) -> None:
+    command = _Command(schemathesis, own_stack, tmp_path)
+    status, said = await command.run(_SHORT, "--seed=1", within_s=90)
 
     assert status == 0, said
 
 
 @pytest.mark.soak
 async def test_a_long_run_meets_nothing_that_is_not_documented(
-    own_stack: Stack, tmp_path: Path, soak_seed: int
+    schemathesis: Path, own_stack: Stack, tmp_path: Path, soak_seed: int
 ) -> None:
+    command = _Command(schemathesis, own_stack, tmp_path)
     options = (f"--seed={soak_seed}", f"--max-time={_SOAK_S}")
-    status, said = await _run(own_stack, tmp_path, _FOLLOWING_LINKS, *options, within_s=2 * _SOAK_S + 120)
+    status, said = await command.run(_FOLLOWING_LINKS, *options, within_s=2 * _SOAK_S + 120)
 
     assert status == 0, said
-
-
-async def _run(
-    stack: Stack, directory: Path, config: str, *options: str, within_s: float
-) -> tuple[int | None, str]:
-    """Run its command line; return the exit code and what it said."""
-    python = interpreter(_ROOT / ENVIRONMENT, _ROOT / LOCK)
-    if python is None:
-        pytest.skip("schemathesis is not there: make schemathesis, which needs the network")
-    (directory / "schemathesis.toml").write_text(config)
-    process = await asyncio.create_subprocess_exec(
-        python,
-        *("-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run", f"{stack.api}/openapi.json"),
-        *("--header", f"Authorization: Bearer {stack.api_key}", "--request-timeout", "60"),
-        *("--checks", "all", "--exclude-checks", "positive_data_acceptance", "--warnings", "off"),
-        *("--generation-database", "none", "--continue-on-failure", "--no-color"),
-        *await _without_streams(stack),
-        *options,
-        cwd=directory,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        async with asyncio.timeout(within_s):
-            said, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return process.returncode, said.decode()
 
 
 async def _without_streams(stack: Stack) -> list[str]:
