@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: .venv bench bench-baseline check clean demo help lock run soak test
+.PHONY: .venv bench bench-baseline check clean demo help lock run schemathesis soak test
 
 # Names the one Python to use; without it the first of python3.13, 3.12, 3.11 that works is taken.
 PYTHON ?=
@@ -22,10 +22,15 @@ demo: .venv ## As run, with 20 simulated trees; Ctrl-C verifies what they sent a
 	@$(PY) -m tools.simulator.demo $(ARGS)
 
 test: .venv ## Run every test, scaled down, and hold the coverage floors (ARGS=... goes to pytest)
+	@$(if $(ARGS),,$(PY) -m tools.schemathesis_environment --within 25 || true)
 	@$(PY) -m tools.run_tests $(ARGS)
 
 soak: .venv ## Run the tests with the full numbers (SOAK_SEED=... repeats a run)
+	@$(if $(ARGS),,$(PY) -m tools.schemathesis_environment || true)
 	@$(PY) -m tools.run_tests --soak $(ARGS)
+
+schemathesis: .venv ## Make the environment of schemathesis, without which its tests skip (needs the network, once)
+	@$(PY) -m tools.schemathesis_environment
 
 check: .venv ## Lint, types, import rules, generated tables, links; quick enough for every commit
 	@$(PY) -m tools.check

@@ -27,7 +27,8 @@ def example_target(path: str, operation: Operation) -> str:
     """The path with example values filled in, and the query parameters that must be there."""
     query = []
     for parameter in operation.get("parameters", ()):
-        value = quote(str(parameter.get("example", "...")), safe="")
+        example = parameter.get("example", "...")
+        value = quote(",".join(example) if isinstance(example, list) else str(example), safe="")
         if parameter["in"] == "path":
             path = path.replace(f"{{{parameter['name']}}}", value)
         elif parameter["in"] == "query" and parameter["required"]:

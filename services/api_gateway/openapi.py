@@ -8,7 +8,7 @@ from typing import Final
 from libs.contracts.version import VERSION
 from services.api_gateway.live.sse import MEDIA_TYPE
 from services.api_gateway.problems import ErrorBody, Problem
-from services.api_gateway.routes import Parameter, Place, Route
+from services.api_gateway.routes import Link, Location, Parameter, Place, Route
 from services.api_gateway.routes.errors import NOT_MODIFIED
 from services.api_gateway.schemas import Schema, Schemas, bare
 from services.api_gateway.series_formats import EXAMPLE, MEDIA_TYPES, written
@@ -146,7 +146,10 @@ def _parameter(parameter: Parameter) -> Schema:
     if parameter.pattern is not None:
         schema["pattern"] = parameter.pattern
     if schema.get("type") == "array":
+        schema["minItems"] = 1
         found |= {"style": "form", "explode": False}
+    elif schema.get("type") == "string" and not schema.keys() & {"enum", "pattern"}:
+        schema["minLength"] = 1
     if parameter.place is not Place.PATH and not parameter.required and parameter.default not in (None, ()):
         schema["default"] = parameter.default
     if parameter.example is not None:
@@ -214,19 +217,31 @@ def _success_text(route: Route) -> str:
 
 def _links(route: Route, routes: Sequence[Route]) -> Schema:
     """What can be called next with the ids that were answered: generated clients and tests follow these."""
-    if route.location is None:
-        return {}
-    filled = {
-        name: f"$response.body#/{route.location.takes[name]}"
-        if name in route.location.takes
-        else f"$request.path.{name}"
-        for name in _PLACEHOLDER.findall(route.location.path)
-    }
+    found: Schema = {}
+    if route.location is not None:
+        filled = _filled(route.location)
+        found = {
+            each.operation_id: {"operationId": each.operation_id, "parameters": filled}
+            for each in routes
+            if set(_PLACEHOLDER.findall(each.path)) == set(filled)
+        }
+    return found | {link.to: _link(link) for link in route.links}
+
+
+def _filled(location: Location) -> Mapping[str, str]:
     return {
-        each.operation_id: {"operationId": each.operation_id, "parameters": filled}
-        for each in routes
-        if set(_PLACEHOLDER.findall(each.path)) == set(filled)
+        name: f"$response.body#/{location.takes[name]}" if name in location.takes else f"$request.path.{name}"
+        for name in _PLACEHOLDER.findall(location.path)
     }
+
+
+def _link(link: Link) -> Schema:
+    found: Schema = {"operationId": link.to}
+    if link.parameters:
+        found["parameters"] = dict(link.parameters)
+    if link.body:
+        found["requestBody"] = dict(link.body)
+    return found
 
 
 def _not_modified(reason: str) -> Schema:

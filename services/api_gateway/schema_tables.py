@@ -17,7 +17,7 @@ def type_words(schema: Schema) -> Markup:
         choices = [element("code", str(choice)) for choice in schema["enum"]]
         return joined([each for choice in choices for each in (" | ", choice)][1:])
     if "anyOf" in schema:
-        words = [type_words(each) for each in schema["anyOf"]]
+        words = dict.fromkeys(type_words(each) for each in schema["anyOf"])
         return joined([each for word in words for each in (" or ", word)][1:])
     return _plain_words(schema)
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from services.api_gateway.routes.docstrings import attribute_texts, lead_text
+from services.api_gateway.routes.patterns import OF_FIELDS
 
 Schema = dict[str, Any]
 
@@ -76,9 +77,25 @@ def _properties(properties: Schema, kind: type) -> Schema:
     names = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))  # type: ignore[attr-defined] # only Structs have properties
     texts = attribute_texts(kind)
     return {
-        name: ({"description": texts[names[name]]} if names[name] in texts else {}) | schema
+        name: ({"description": texts[names[name]]} if names[name] in texts else {})
+        | _patterned(schema, OF_FIELDS.get(f"{kind.__name__}.{name}"))
         for name, schema in properties.items()
     }
+
+
+def _patterned(schema: Schema, pattern: str | None) -> Schema:
+    """Say what text looks like, wherever the schema allows text."""
+    if pattern is None:
+        return schema
+    if schema.get("type") == "string":
+        return schema | {"pattern": pattern}
+    if schema.get("type") == "array":
+        return schema | {"items": _patterned(schema["items"], pattern)}
+    if schema.get("type") == "object":
+        return schema | {"propertyNames": {"pattern": pattern}}
+    if "anyOf" in schema:
+        return schema | {"anyOf": [_patterned(each, pattern) for each in schema["anyOf"]]}
+    return schema
 
 
 def _named_in(kind: Any) -> Iterable[type]:  # noqa: ANN401 - a type expression

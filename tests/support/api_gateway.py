@@ -2,6 +2,7 @@
 
 import json
 
+from libs.contracts.api_keys import Scope, allows
 from services.api_gateway.curl import example_target
 from services.api_gateway.openapi import openapi
 from services.api_gateway.routes import ROUTES, Route
@@ -25,3 +26,12 @@ def body_of(route: Route) -> tuple[bytes | None, str]:
         return None, ""
     media_type = route.document.media_type if route.document else "application/json"
     return json.dumps(route.request_example).encode(), media_type
+
+
+def refusal(route: Route, scope: Scope, *, limited: bool) -> int | None:
+    """The status with which a valid key is turned away by the route's declaration; None = it is not.
+
+    A key that is ``limited`` to the very application the call is about may do what concerns one alone.
+    """
+    allowed = allows(scope, route.scope) and not (limited and route.whole)
+    return None if allowed else 403

@@ -3,7 +3,7 @@
 from libs.contracts import applications as contract
 from libs.contracts.api_keys import Scope
 from libs.contracts.time_series import GET_SERIES_CONFIG, PUT_SERIES_CONFIG
-from services.api_gateway.routes.declaration import Location, Route, Tag
+from services.api_gateway.routes.declaration import Link, Location, Route, Tag
 
 _APPLICATIONS = "/tekton/api/v1/applications"
 _APPLICATION = f"{_APPLICATIONS}/{{applicationName}}"
@@ -71,6 +71,7 @@ ROUTES = (
         "(20 characters).",
         success=201,
         location=Location(path=_APPLICATION, takes={"applicationName": "name"}),
+        links=(Link(to="listEndpoints", parameters={"applicationName": "$response.body#/name"}),),
         request_example={"name": "olives", **_SHOWN},
         response_example=_EXAMPLE | {"versions": []},
         errors={409: _NAME_TAKEN},
@@ -130,6 +131,11 @@ ROUTES = (
         "An application has at most 100 versions, a description at most 1,024 bytes in UTF-8.",
         success=201,
         location=Location(path=_VERSION, takes={"versionName": "name"}),
+        links=(
+            Link(to="createEndpoint", body={"appVersion": {"name": "$response.body#/name"}}),
+            Link(to="listEndpoints", parameters={"applicationVersionName": "$response.body#/name"}),
+            Link(to="writeData", parameters={"appVersion": "$response.body#/name"}),
+        ),
         request_example={"nameSuffix": "v1", **_SHOWN_VERSION},
         response_example=_VERSION_EXAMPLE,
         errors={409: "The name is taken already, or the application has 100 versions."},

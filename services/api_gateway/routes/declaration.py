@@ -52,6 +52,23 @@ class Location:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Link:
+    """What can be called next with something of an answer, or of the request that was answered.
+
+    Calls that need nothing but what ``location`` tells are linked by themselves.
+
+    Attributes:
+        to: Operation id.
+        parameters: Parameters of that call, as OpenAPI's runtime expressions: ``$response.body#/name``.
+        body: Fields of its body, nested as they are there; the others are the caller's.
+    """
+
+    to: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Document:
     """A JSON body that goes to the owner as it is, byte by byte.
 
@@ -80,6 +97,7 @@ class Route:
         description: What the summary cannot say; paragraphs are separated by empty lines.
         success: HTTP status when it went well.
         location: Of what it creates (201).
+        links: Calls that can follow, besides those that follow from ``location``.
         fixed: Fields of the request this route does not offer: their defaults are sent.
         from_caller: Fields filled with the caller's own API key.
         ignored: Query parameters Kaa has and we accept without effect, and what they mean there.
@@ -104,6 +122,7 @@ class Route:
     description: str
     success: int = 200
     location: Location | None = None
+    links: tuple[Link, ...] = ()
     fixed: tuple[str, ...] = ()
     from_caller: tuple[str, ...] = ()
     ignored: Mapping[str, str] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from libs.contracts import endpoints as contract
 from libs.contracts.api_keys import Scope
-from services.api_gateway.routes.declaration import Location, Route, Tag
+from services.api_gateway.routes.declaration import Link, Location, Route, Tag
 
 _ENDPOINTS = "/epr/api/v1/endpoints"
 _ENDPOINT = f"{_ENDPOINTS}/{{endpointId}}"
@@ -55,6 +55,11 @@ ROUTES = (
         "Keep the `token`: it is told here and never again.",
         success=201,
         location=Location(path=_ENDPOINT, takes={"endpointId": "endpointId"}),
+        links=(
+            Link(to="putMetadataKey", parameters={"endpointId": "$response.body#/endpointId"}),
+            Link(to="listSenmlCredentials", parameters={"endpointId": "$response.body#/endpointId"}),
+            Link(to="createSenmlCredential", body={"endpointId": "$response.body#/endpointId"}),
+        ),
         request_example={
             "appVersion": {"name": "olives-v1"},
             "endpointId": "tree-17",

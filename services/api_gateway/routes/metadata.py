@@ -8,7 +8,7 @@ from typing import Any
 
 from libs.contracts import endpoints as contract
 from libs.contracts.api_keys import Scope
-from services.api_gateway.routes.declaration import Document, Route, Tag
+from services.api_gateway.routes.declaration import Document, Link, Route, Tag
 
 _METADATA = "/epr/api/v1/endpoints/{endpointId}/metadata"
 _KEY = f"{_METADATA}/{{key}}"
@@ -27,20 +27,31 @@ _OBJECT: Mapping[str, Any] = {
     "maxProperties": 1000,
 }
 _ANY: Mapping[str, Any] = {"description": 'Any JSON value, bare: `"some text"`, `12.5`, `[1, 2]`.'}
+_POINTER: Mapping[str, Any] = {"type": "string", "description": "JSON Pointer: `/model`, `/position/lat`."}
+
+
+def _operation(*names: str, **needs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """One operation of a patch; what it does not need is ignored."""
+    return {
+        "type": "object",
+        "required": ["op", "path", *needs],
+        "properties": {"op": {"enum": list(names)}, "path": _POINTER, **needs},
+    }
+
+
 _PATCH: Mapping[str, Any] = {
     "type": "array",
     "description": "JSON Patch, RFC 6902.",
     "items": {
-        "type": "object",
-        "required": ["op", "path"],
-        "properties": {
-            "op": {"enum": ["add", "remove", "replace", "move", "copy", "test"]},
-            "path": {"type": "string", "description": "JSON Pointer: `/model`, `/position/lat`."},
-            "from": {"type": "string", "description": "JSON Pointer, for `move` and `copy`."},
-            "value": {"description": "For `add`, `replace` and `test`."},
-        },
+        "anyOf": [
+            _operation("add", "replace", "test", value={"description": "Any JSON."}),
+            _operation("remove"),
+            _operation("move", "copy", **{"from": _POINTER}),
+        ]
     },
 }
+_OF_THIS = {"endpointId": "$request.path.endpointId"}
+_THIS = _OF_THIS | {"key": "$request.path.key"}
 _EXAMPLE = {"description": "Third row, by the well", "model": "BFG 9000"}
 
 ROUTES = (
@@ -52,6 +63,11 @@ ROUTES = (
         scope=Scope.READ,
         summary="Read metadata",
         description="All of it, or only the keys in `include`; keys that are not there are left out.",
+        links=(
+            Link(to="getMetadata", parameters=_OF_THIS | {"If-None-Match": "$response.header.ETag"}),
+            Link(to="putMetadata", parameters=_OF_THIS | {"If-Match": "$response.header.ETag"}),
+            Link(to="patchMetadata", parameters=_OF_THIS | {"If-Match": "$response.header.ETag"}),
+        ),
         answer=_OBJECT,
         response_example=_EXAMPLE,
     ),
@@ -102,6 +118,10 @@ ROUTES = (
         summary="Set a metadata key",
         description="The body is the bare JSON value, quotes included when it is text.",
         success=204,
+        links=(
+            Link(to="getMetadataKey", parameters=_THIS),
+            Link(to="deleteMetadataKey", parameters=_THIS),
+        ),
         document=Document(schema=_ANY),
         request_example="BFG 9000",
     ),

@@ -12,6 +12,7 @@ from libs.contracts.catalogue import declared_events
 from libs.contracts.live import type_name
 from libs.contracts.messages import ManagementRequest
 from services.api_gateway.routes.docstrings import attribute_texts
+from services.api_gateway.routes.patterns import OF_PARAMETERS
 
 MAX_PAGE = 1000
 """Most entries a page may have."""
@@ -78,14 +79,6 @@ _EXAMPLES: Mapping[str, Any] = {
     "operation": "createEndpoint",
     "If-Match": '"6f1c"',
     "If-None-Match": '"6f1c"',
-}
-_PATTERNS = {
-    "applicationName": "^[a-z0-9_-]{1,256}$",
-    "versionName": "^[a-z0-9_-]{1,256}-[a-z0-9]{1,256}$",
-    "appVersion": "^[a-z0-9_-]{1,256}-[a-z0-9]{1,256}$",
-    "serviceInstanceName": "^[a-z0-9_-]{1,64}$",
-    "endpointId": "^[a-zA-Z0-9._~-]{1,256}$",
-    "key": "^[a-zA-Z0-9_]{1,256}$",
 }
 
 
@@ -164,5 +157,5 @@ def _parameter(info: msgspec.structs.FieldInfo, placeholders: Sequence[str], tex
         default=info.default,
         description=text or _TEXTS.get(name, ""),
         example=None if get_origin(info.type) is Literal else _EXAMPLES.get(name),
-        pattern=_PATTERNS.get(name) if info.default is NODEFAULT or place is Place.PATH else None,
+        pattern=OF_PARAMETERS.get(name) if info.default is NODEFAULT or place is Place.PATH else None,
     )

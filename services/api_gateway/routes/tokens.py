@@ -2,7 +2,7 @@
 
 from libs.contracts import credentials as contract
 from libs.contracts.api_keys import Scope
-from services.api_gateway.routes.declaration import Location, Route, Tag
+from services.api_gateway.routes.declaration import Link, Location, Route, Tag
 
 _TOKENS = "/cm/api/v1/endpoints/{endpointId}/tokens"
 _TOKEN = f"{_TOKENS}/{{tokenId}}"
@@ -14,6 +14,8 @@ _TAG = Tag(
     "they can be rotated without a gap. Changes are felt within a second.",
 )
 
+_OF_THIS = {"endpointId": "$request.path.endpointId"}
+_NEWEST = _OF_THIS | {"tokenId": "$response.body#/content/0/endpointTokenId"}
 _ID = "9c8836ca-505f-4fcb-aeaa-d39e13b6a3f1"
 
 ROUTES = (
@@ -25,6 +27,15 @@ ROUTES = (
         scope=Scope.READ,
         summary="List tokens",
         description="A page of an endpoint's tokens, newest first, without their values.",
+        links=(
+            Link(
+                to="createToken",
+                parameters=_OF_THIS,
+                body={"applicationName": "$response.body#/content/0/applicationName"},
+            ),
+            Link(to="setTokenStatus", parameters=_NEWEST),
+            Link(to="deleteToken", parameters=_NEWEST),
+        ),
         response_example={
             "content": [
                 {

@@ -10,6 +10,8 @@ import pytest
 from services.api_gateway.openapi import openapi
 from services.api_gateway.routes import ROUTES
 from services.api_gateway.routes.docstrings import attribute_texts, lead_text
+from services.api_gateway.routes.patterns import OF_FIELDS
+from tests.support import json_schema
 from tests.support.api_gateway import target_of
 
 Json: TypeAlias = Any
@@ -34,42 +36,11 @@ def walk(node: Json) -> Iterator[dict[str, Json]]:
 
 
 def resolve(ref: str) -> Json:
-    node: Json = DOCUMENT
-    for step in ref.removeprefix("#/").split("/"):
-        node = node[step]
-    return node
+    return json_schema.resolve(ref, DOCUMENT)
 
 
-KINDS: dict[str, type] = {
-    "object": dict,
-    "array": list,
-    "string": str,
-    "integer": int,
-    "boolean": bool,
-    "null": type(None),
-}
-
-
-def fits(value: Json, schema: dict[str, Json]) -> bool:
-    """Whether a value keeps to a schema, for the keywords our schemas use."""
-    if "$ref" in schema:
-        return fits(value, resolve(schema["$ref"]))
-    if "anyOf" in schema:
-        return any(fits(value, each) for each in schema["anyOf"])
-    of_kind = "type" not in schema or isinstance(value, KINDS[schema["type"]])
-    return of_kind and value in schema.get("enum", [value]) and parts_fit(value, schema)
-
-
-def parts_fit(value: Json, schema: dict[str, Json]) -> bool:
-    if isinstance(value, list):
-        return all(fits(each, schema.get("items", {})) for each in value)
-    if isinstance(value, dict):
-        known, others = schema.get("properties", {}), schema.get("additionalProperties", {})
-        return set(schema.get("required", ())) <= value.keys() and all(
-            fits(each, known[name]) if name in known else others is not False and fits(each, others)
-            for name, each in value.items()
-        )
-    return True
+def fits(value: Json, schema: Json) -> bool:
+    return json_schema.fits(value, schema, DOCUMENT)
 
 
 def test_the_document_is_json_in_a_stable_order() -> None:
@@ -146,8 +117,13 @@ def test_a_link_leads_to_an_operation_with_these_parameters(
     targets = {each.operation_id: each for each in ROUTES}
     for response in operation["responses"].values():
         for link in response.get("links", {}).values():
-            named = {each.name for each in targets[link["operationId"]].parameters}
-            assert link["parameters"].keys() <= named
+            target = targets[link["operationId"]]
+            assert link.get("parameters", {}).keys() <= {each.name for each in target.parameters}
+            if "requestBody" in link:
+                body = DOCUMENT["paths"][target.path][target.method.lower()]["requestBody"]
+                schema = resolve(body["content"]["application/json"]["schema"]["$ref"])
+                assert link["requestBody"].keys() <= schema["properties"].keys()
+            assert link.keys() > {"operationId"}
 
 
 def test_fields_that_are_not_there_are_errors_in_bodies_only() -> None:
@@ -156,6 +132,14 @@ def test_fields_that_are_not_there_are_errors_in_bodies_only() -> None:
     assert schemas["NewEndpoint"]["additionalProperties"] is False
     assert schemas["AppVersionRef"]["additionalProperties"] is False
     assert "additionalProperties" not in schemas["Endpoint"]
+
+
+@pytest.mark.parametrize("field", OF_FIELDS)
+def test_what_a_field_of_a_body_looks_like_is_said(field: str) -> None:
+    struct, _, name = field.partition(".")
+    schema = DOCUMENT["components"]["schemas"][struct]["properties"][name]
+
+    assert OF_FIELDS[field] in [each.get("pattern") for each in walk(schema)]
 
 
 def test_docstrings_become_descriptions_for_people_outside() -> None:
