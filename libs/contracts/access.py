@@ -14,6 +14,7 @@ from libs.contracts import (
     ecap,
     endpoints,
     esp,
+    filters,
     lifecycle,
     pushes,
     senml_credentials,
@@ -90,6 +91,7 @@ _INGEST, _REPLIES, _REJECTED = "ingest.dcx", "replica.*.dcx.replies", "rejected.
 _FOR_OPERATORS = (
     *_of(applications),
     *_of(endpoints),
+    *_of(filters),
     *(
         one
         for module in (credentials, senml_credentials)

@@ -28,13 +28,16 @@ from services.endpoint_register.mongo import (
     MongoConnectivityRepository,
     MongoEndpointListing,
     MongoEndpointRepository,
+    MongoFilterRepository,
     MongoRunRepository,
 )
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.settings import Settings
 from services.endpoint_register.usecases.announcing import Announcer
 from services.endpoint_register.usecases.changing import EndpointChanges
+from services.endpoint_register.usecases.evaluating import FilterWork
 from services.endpoint_register.usecases.giving_up import Patience, SilenceWatch
+from services.endpoint_register.usecases.matching import Judge
 from services.endpoint_register.usecases.sweeping import Pace, Sweeper
 
 _MAX_IN_LINE: Final = 2048
@@ -81,6 +84,7 @@ async def build(process: Process) -> None:
         creating_after_s=settings.creating_after_s,
     )
     process.supervise("sweeping", Sweeper(parts, pace=pace).run())
+    process.supervise("judging endpoints", FilterWork(parts).run())
     watch = SilenceWatch(parts, patience=Patience(silent_after_s=settings.silent_after_s))
     bus.on_cut(watch.forget)
     process.supervise("watching transports", watch.run())
@@ -97,7 +101,8 @@ async def assemble(store: Store, bus: Bus, *, active_s: float = Settings.active_
     applications = MongoApplicationRepository(store, clock=clock)
     configurations = MongoConfigurationRepository(store, clock=clock)
     connectivity = MongoConnectivityRepository(store)
-    for repository in (endpoints, listing, connectivity, applications, configurations):
+    filters = MongoFilterRepository(store)
+    for repository in (endpoints, listing, connectivity, applications, configurations, filters):
         await repository.prepare()
 
     async def load(version: AppVersionName) -> Whitelist:
@@ -106,13 +111,15 @@ async def assemble(store: Store, bus: Bus, *, active_s: float = Settings.active_
     whitelists = CachedWhitelists(load)
     await whitelists.follow(bus)
     events = BusEventPublisher(bus)
-    announcer = Announcer(endpoints=endpoints, listing=listing, events=events)
+    judging = Judge(endpoints=endpoints, filters=filters)
+    announcer = Announcer(endpoints=endpoints, listing=listing, events=events, judging=judging)
     entropy = SystemEntropy()
     changing = EndpointChanges(
         endpoints=endpoints,
         turns=KeyedQueue[str](max_waiting_per_key=_MAX_IN_LINE),
         announcing=announcer,
         entropy=entropy,
+        judging=judging,
     )
     parts = Parts(
         endpoints=endpoints,
@@ -121,6 +128,8 @@ async def assemble(store: Store, bus: Bus, *, active_s: float = Settings.active_
         runs=MongoRunRepository(store),
         applications=applications,
         configurations=configurations,
+        filters=filters,
+        judging=judging,
         credentials=BusCredentials(bus),
         events=events,
         whitelists=whitelists,

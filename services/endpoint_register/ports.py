@@ -16,6 +16,7 @@ from services.endpoint_register.domain.application import Application, Place
 from services.endpoint_register.domain.configuration import Configuration, ConfigurationChange
 from services.endpoint_register.domain.connectivity import Connectivity, Known, Run, Sighting, Statement
 from services.endpoint_register.domain.endpoint import Endpoint
+from services.endpoint_register.domain.filters import FilterSet
 from services.endpoint_register.domain.listing import Listed, Range
 from services.endpoint_register.domain.whitelist import Whitelist
 
@@ -222,6 +223,28 @@ class ConfigurationRepository(Protocol):
         """Note that everybody was told of this change; a later one stays untold."""
 
 
+class FilterRepository(Protocol):
+    """Filters, all of an application as one thing."""
+
+    async def find(self, application: ApplicationName) -> FilterSet:
+        """The filters of an application; an empty set of revision 0 when it has never had any."""
+
+    async def stamp(self, application: ApplicationName) -> tuple[int, int]:
+        """The stamp of that set, which costs less than the set."""
+
+    async def holding(self, filter_id: str) -> FilterSet | None:
+        """The filters among which this one is."""
+
+    async def replace(self, before: FilterSet, after: FilterSet) -> bool:
+        """Store ``after`` if the set still is ``before``."""
+
+    async def remove(self, application: ApplicationName) -> None:
+        """Drop all filters of an application."""
+
+    async def due(self, *, at: datetime) -> list[FilterSet]:
+        """Sets by which endpoints are to be judged, and which are nobody's work at that moment."""
+
+
 class Credentials(Protocol):
     """Tokens of endpoints; credential-manager has them."""
 
@@ -258,6 +281,19 @@ class Whitelists(Protocol):
 
     def forget(self, application: ApplicationName, version: AppVersionName | None) -> None:
         """Forget what was configured for a version, or for an application and its versions."""
+
+
+class Judging(Protocol):
+    """Which filters endpoints match; see ``matching`` among the use cases."""
+
+    async def filters_now(self, application: ApplicationName) -> FilterSet:
+        """The filters of an application as they are at some moment after the call."""
+
+    async def judge(self, endpoint: Endpoint) -> Endpoint:
+        """Let an endpoint that is about to be written match what it matches."""
+
+    async def catch_up(self, endpoint: Endpoint) -> Endpoint | None:
+        """Judge a written endpoint again if filters have changed since; what is stored then, if anything."""
 
 
 class Turns(Protocol):
@@ -306,6 +342,8 @@ class Parts:
     runs: RunRepository
     applications: ApplicationRepository
     configurations: ConfigurationRepository
+    filters: FilterRepository
+    judging: Judging
     credentials: Credentials
     events: EventPublisher
     whitelists: Whitelists

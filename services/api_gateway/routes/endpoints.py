@@ -17,7 +17,6 @@ _TAG = Tag(
 _AT = {"name": "olives-v1", "registeredDate": "2026-11-21T03:32:01.500Z"}
 _EXAMPLE = {"endpointId": "tree-17", "createdDate": "2026-11-21T03:32:01.500Z", "appVersion": _AT}
 _IGNORED = {
-    "filterId": "endpoint filters",
     "metadataFilter": "conditions on metadata",
     "multiFilter": "several filters at once",
     "regex": "patterns in metadata conditions",
@@ -41,6 +40,7 @@ ROUTES = (
         response_example={"content": [_EXAMPLE], "totalElements": 1},
         errors={
             404: "The `applicationVersionName` cannot be the name of a version.",
+            409: "The filter is pending: not all endpoints have been judged by it yet.",
             413: "The page with its metadata would be above 768 KiB; ask for fewer endpoints.",
         },
     ),

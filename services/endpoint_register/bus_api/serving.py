@@ -6,6 +6,7 @@ from typing import Any
 from libs.bus import Bus
 from libs.contracts import applications as tekton
 from libs.contracts import endpoints as epr
+from libs.contracts import filters as efe
 from libs.contracts.connectivity import CONNECTED, DISCONNECTED, GIVEN_UP, REPORT_ALIVE, REPORT_SEEN
 from libs.contracts.esp import EPMX
 from libs.contracts.lifecycle import (
@@ -22,6 +23,7 @@ from libs.contracts.streams import presence_consumer
 from libs.contracts.subjects import AnyEventType, AnyOperation
 from services.endpoint_register.bus_api.applications import ApplicationHandlers
 from services.endpoint_register.bus_api.endpoints import EndpointHandlers
+from services.endpoint_register.bus_api.filters import FilterHandlers
 from services.endpoint_register.bus_api.presence import BATCH, PresenceHandlers
 from services.endpoint_register.ports import Parts
 
@@ -59,6 +61,13 @@ _ENDPOINTS: dict[AnyOperation, Callable[[EndpointHandlers], Handler]] = {
     epr.LIST_METADATA_KEYS: lambda on: on.on_list_metadata_keys,
     epr.APPLICATION_METADATA_KEYS: lambda on: on.on_application_metadata_keys,
 }
+_FILTERS: dict[AnyOperation, Callable[[FilterHandlers], Handler]] = {
+    efe.LIST_FILTERS: lambda on: on.on_list_filters,
+    efe.CREATE_FILTER: lambda on: on.on_create_filter,
+    efe.GET_FILTER: lambda on: on.on_get_filter,
+    efe.UPDATE_FILTER: lambda on: on.on_update_filter,
+    efe.DELETE_FILTER: lambda on: on.on_delete_filter,
+}
 _PRESENCE: dict[AnyOperation, Callable[[PresenceHandlers], Handler]] = {
     REPORT_SEEN: lambda on: on.on_seen,
     REPORT_ALIVE: lambda on: on.on_alive,
@@ -67,11 +76,14 @@ _PRESENCE: dict[AnyOperation, Callable[[PresenceHandlers], Handler]] = {
 SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
     *_APPLICATIONS,
     *_ENDPOINTS,
+    *_FILTERS,
     *_PRESENCE,
     REGISTERED,
     UNREGISTERED,
     APP_VERSION_UPDATED,
     METADATA_UPDATED,
+    efe.ENDPOINT_MATCHED,
+    efe.ENDPOINT_UNMATCHED,
     CONFIGURATION_UPSERTED,
     CONFIGURATION_DELETED,
     GIVEN_UP,
@@ -83,11 +95,13 @@ SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
 async def serve(bus: Bus, parts: Parts) -> None:
     """Answer every operation of :data:`SUBJECTS`."""
     applications, endpoints = ApplicationHandlers(parts), EndpointHandlers(parts)
-    presence = PresenceHandlers(parts)
+    filters, presence = FilterHandlers(parts), PresenceHandlers(parts)
     for operation, of_applications in _APPLICATIONS.items():
         await _serve(bus, operation, of_applications(applications))
     for operation, of_endpoints in _ENDPOINTS.items():
         await _serve(bus, operation, of_endpoints(endpoints))
+    for operation, of_filters in _FILTERS.items():
+        await _serve(bus, operation, of_filters(filters))
     for operation, of_presence in _PRESENCE.items():
         await _serve(bus, operation, of_presence(presence))
 

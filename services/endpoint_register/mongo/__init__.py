@@ -11,6 +11,7 @@ from services.endpoint_register.mongo.applications import MongoApplicationReposi
 from services.endpoint_register.mongo.configurations import MongoConfigurationRepository
 from services.endpoint_register.mongo.connectivity import MongoConnectivityRepository, MongoRunRepository
 from services.endpoint_register.mongo.endpoints import MongoEndpointRepository
+from services.endpoint_register.mongo.filters import MongoFilterRepository
 from services.endpoint_register.mongo.listing import MongoEndpointListing
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "MongoConnectivityRepository",
     "MongoEndpointListing",
     "MongoEndpointRepository",
+    "MongoFilterRepository",
     "MongoRunRepository",
 ]
