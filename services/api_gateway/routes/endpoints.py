@@ -31,7 +31,8 @@ ROUTES = (
         operation=contract.LIST_ENDPOINTS,
         scope=Scope.READ,
         summary="List endpoints",
-        description="A page of the endpoints the API key may see; unknown names match nothing. Metadata is "
+        description="A page of the endpoints the API key may see; unknown names match nothing, "
+        "nor does a filter that is pending. Metadata is "
         "there only with `include=metadata`, whether each is connected only with `include=connectivity`. "
         "`totalElements` counts all that match (exact up to 10,000 when "
         "filtered). Where the API key is limited to several applications and none is named, pages end within "
@@ -40,7 +41,6 @@ ROUTES = (
         response_example={"content": [_EXAMPLE], "totalElements": 1},
         errors={
             404: "The `applicationVersionName` cannot be the name of a version.",
-            409: "The filter is pending: not all endpoints have been judged by it yet.",
             413: "The page with its metadata would be above 768 KiB; ask for fewer endpoints.",
         },
     ),

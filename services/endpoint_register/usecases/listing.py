@@ -8,7 +8,7 @@ from typing import Final
 
 from libs.contracts.api_keys import check_limits
 from libs.contracts.endpoints import ListEndpoints
-from libs.contracts.errors import BadRequestError, ConflictError
+from libs.contracts.errors import BadRequestError
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.paging import MAX_LIMIT, check_page
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
@@ -29,7 +29,6 @@ async def list_endpoints(cmd: ListEndpoints, *, parts: Parts) -> tuple[list[Endp
     Raises:
         BadRequestError: The page or the order is none.
         ForbiddenError: It asks for an application outside the caller's limits.
-        ConflictError: It asks for what matches a filter that is not active yet.
         PayloadTooLargeError: The page with its metadata does not fit into one message.
     """
     check_page(offset=cmd.offset, limit=cmd.limit)
@@ -59,14 +58,12 @@ def _application_listed(cmd: ListEndpoints) -> ApplicationName | None:
 
 
 async def _application_filtered(filter_id: str, cmd: ListEndpoints, parts: Parts) -> ApplicationName | None:
-    """Find the application of an active filter; None when there is no such filter."""
+    """Find the application of an active filter; None when there is no such filter, and so nothing to list."""
     filters = await parts.filters.holding(filter_id)
     if filters is None:
         return None
     check_limits(cmd.applications, filters.application)
-    if not filters.find(filter_id).is_active:
-        raise ConflictError("the filter is pending: not all endpoints have been judged by it yet")
-    return filters.application
+    return filters.application if filters.find(filter_id).is_active else None
 
 
 def _ranges(cmd: ListEndpoints, application: ApplicationName | None) -> list[Range]:

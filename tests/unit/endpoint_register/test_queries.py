@@ -21,7 +21,12 @@ DATES = {"createdDate": "2026-11-21T04:00:00.000Z"}
 
 
 def matches(query: dict[str, Any], metadata: dict[str, Any]) -> bool:
-    document = {"endpointId": "tree-17", "appVersion": {"name": "olives-v1"}, **DATES, "metadata": metadata}
+    document: dict[str, Any] = {
+        "endpointId": "tree-17",
+        "appVersion": {"name": "olives-v1"},
+        **DATES,
+        "metadata": metadata,
+    }
     return parse_query(json.dumps(query)).matches(Values(document))
 
 
