@@ -292,8 +292,16 @@ class Judging(Protocol):
     async def judge(self, endpoint: Endpoint) -> Endpoint:
         """Let an endpoint that is about to be written match what it matches."""
 
-    async def catch_up(self, endpoint: Endpoint) -> Endpoint | None:
-        """Judge a written endpoint again if filters have changed since; what is stored then, if anything."""
+    def moment(self) -> int:
+        """Name this moment."""
+
+    async def catch_up(self, endpoint: Endpoint, *, since: int) -> Endpoint | None:
+        """Judge an endpoint again if other filters are there; what is stored then, if anything is.
+
+        Args:
+            endpoint: As it was written.
+            since: A moment after that: filters that were read later are new enough.
+        """
 
 
 class Turns(Protocol):

@@ -52,12 +52,12 @@ ROUTES = (
         operation=contract.CREATE_FILTER,
         scope=Scope.WRITE,
         summary="Create a filter",
-        description="The filter is pending at first. An application has at most 100.",
+        description="The filter is pending at first. An application has at most 100, with 1,000 conditions.",
         success=201,
         location=Location(path=_FILTER, takes={"filterId": "id"}),
         request_example={"name": "Old models", "mongoQuery": _QUERY},
         response_example=_EXAMPLE | {"status": "pending", "matchedEndpointsCount": 0},
-        errors={409: "The application has a filter of this name, or 100 filters."},
+        errors={409: "The application has a filter of this name, 100 filters, or 1,000 conditions in them."},
     ),
     Route(
         tag=_TAG,
@@ -79,7 +79,7 @@ ROUTES = (
         description="Changes the fields that are given. With another query the filter is pending again.",
         request_example={"description": "Updated"},
         response_example=_EXAMPLE | {"description": "Updated"},
-        errors={409: "The application has a filter of this name."},
+        errors={409: "The application has a filter of this name, or 1,000 conditions in its filters."},
     ),
     Route(
         tag=_TAG,

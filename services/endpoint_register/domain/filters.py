@@ -18,6 +18,8 @@ from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.domain.queries import Query, Values
 
 MAX_FILTERS: Final = 100
+MAX_TOGETHER: Final = 1000
+"""Conditions of all filters of an application: each endpoint is judged by them with each of its changes."""
 MAX_NAME: Final = 256
 MAX_DESCRIPTION_BYTES: Final = 1024
 
@@ -103,7 +105,7 @@ class FilterSet:
         """Add a filter.
 
         Raises:
-            ConflictError: Its name is taken, or it would be one too many.
+            ConflictError: Its name is taken, or it would be one too many, or conditions would be.
         """
         if len(self.filters) >= MAX_FILTERS:
             raise ConflictError(
@@ -116,7 +118,7 @@ class FilterSet:
         """Put a changed filter in place of what it was; with another query it is pending.
 
         Raises:
-            ConflictError: Its name is taken.
+            ConflictError: Its name is taken, or conditions would be too many.
         """
         self._check_free(changed)
         before = self.find(changed.id)
@@ -163,6 +165,12 @@ class FilterSet:
             raise ConflictError(f"application {self.application} has a filter {wanted.name[:64]!a} already")
 
     def _judged_anew(self, filters: tuple[Filter, ...], *, at: datetime) -> "FilterSet":
+        conditions = sum(each.query.conditions for each in filters)
+        if conditions > max(MAX_TOGETHER, sum(each.query.conditions for each in self.filters)):
+            raise ConflictError(
+                f"the filters of application {self.application} would have {conditions} conditions together, "
+                f"the limit is {MAX_TOGETHER}"
+            )
         return replace(
             self,
             revision=self.revision + 1,

@@ -24,7 +24,7 @@ MAX_CONDITIONS: Final = 64
 MAX_LIST: Final = 256
 """Most values of one ``$in`` or ``$nin``."""
 MAX_ELEMENTS: Final = 1000
-"""Elements of an array that are looked at: an endpoint with long arrays must not hold up the others."""
+"""Elements of an array that are looked at: one with long arrays must not hold up others."""
 
 FIELDS: Final = (
     "endpointId",
@@ -40,9 +40,7 @@ _SHOWN: Final = 64
 Judge: TypeAlias = Callable[["Values"], bool]
 """Whether what an endpoint holds fits."""
 
-_Key: TypeAlias = tuple[str, Any]
 _MISSING: Final[Any] = object()
-_NULL: Final[_Key] = ("null", None)
 _KINDS: Final[Mapping[type, str]] = {
     type(None): "null",
     bool: "boolean",
@@ -67,21 +65,13 @@ class Values:
 
     def __init__(self, document: dict[str, JsonValue]) -> None:
         self._document = document
-        self._found: dict[str, tuple[_Key, ...]] = {}
+        self._found: dict[str, tuple[Any, ...]] = {}
 
-    def at(self, path: str) -> tuple[_Key, ...]:
-        """The values to compare with at a path: what is missing is null, nothing at all stays nothing."""
-        return tuple(_NULL if key is _MISSING else key for key in self._at(path))
-
-    def exist_at(self, path: str) -> bool:
-        """Whether anything is there, null included."""
-        return any(key is not _MISSING for key in self._at(path))
-
-    def _at(self, path: str) -> tuple[_Key, ...]:
+    def at(self, path: str) -> tuple[Any, ...]:
+        """The values to compare with at a path, among them the mark of what is missing."""
         found = self._found.get(path)
         if found is None:
-            steps = path.split(".")
-            found = tuple(_key_of(value) for value in _reached(self._document, steps, 0))
+            found = tuple(_reached(self._document, path.split("."), 0))
             self._found[path] = found
         return found
 
@@ -93,10 +83,12 @@ class Query:
     Attributes:
         text: As it was given.
         judge: What it asks.
+        conditions: How many conditions it has.
     """
 
     text: str
     judge: Judge
+    conditions: int
 
     def matches(self, values: Values) -> bool:
         """Tell whether an endpoint fits; never fails."""
@@ -121,14 +113,15 @@ def parse_query(text: str) -> Query:
     except BadRequestError as error:
         raise BadRequestError(f"mongoQuery: {error.reason_phrase}") from None
     reader = _Reader()
-    return Query(text, reader.query(document, "$", 0))
+    judge = reader.query(document, "$", 0)
+    return Query(text, judge, reader.conditions)
 
 
 class _Reader:
     """Reads one query, and counts what it asks."""
 
     def __init__(self) -> None:
-        self._conditions = 0
+        self.conditions = 0
 
     def query(self, document: JsonValue, where: str, depth: int) -> Judge:
         if depth > MAX_QUERY_DEPTH:
@@ -197,8 +190,8 @@ class _Reader:
         return _not(self._operators(path, operand, where, depth))
 
     def _count(self, where: str) -> None:
-        self._conditions += 1
-        if self._conditions > MAX_CONDITIONS:
+        self.conditions += 1
+        if self.conditions > MAX_CONDITIONS:
             raise _refusal(where, f"more than {MAX_CONDITIONS} conditions")
 
 
@@ -216,18 +209,40 @@ def _not(part: Judge) -> Judge:
     return lambda values: not part(values)
 
 
-def _one_of(path: str, wanted: Sequence[_Key]) -> Judge:
-    known = frozenset(wanted)
-    return lambda values: not known.isdisjoint(values.at(path))
+def _one_of(path: str, wanted: Sequence[JsonValue]) -> Judge:
+    plain = frozenset(_key_of(value) for value in wanted if not isinstance(value, list | dict))
+    compound = [value for value in wanted if isinstance(value, list | dict)]
+
+    def judge(values: Values) -> bool:
+        for value in values.at(path):
+            if isinstance(value, list | dict):
+                if any(_equal(value, each) for each in compound):
+                    return True
+            elif _key_of(value) in plain:
+                return True
+        return False
+
+    return judge
 
 
 def _exists(path: str, *, wanted: bool) -> Judge:
-    return lambda values: values.exist_at(path) is wanted
+    return lambda values: any(value is not _MISSING for value in values.at(path)) is wanted
 
 
-def _compared(path: str, holds: Callable[[Any, Any], bool], operand: _Key) -> Judge:
-    kind, limit = operand
-    return lambda values: any(key[0] == kind and holds(key[1], limit) for key in values.at(path))
+def _compared(path: str, holds: Callable[[Any, Any], bool], limit: JsonValue) -> Judge:
+    kind = _KINDS[type(limit)]
+    return lambda values: any(
+        _KINDS.get(type(value)) == kind and holds(value, limit) for value in values.at(path)
+    )
+
+
+def _equal(one: JsonValue, other: JsonValue) -> bool:
+    """Compare two values; what is much longer costs no more than what is short."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_equal(one[name], other[name]) for name in one)
+    return _KINDS.get(type(one)) == _KINDS.get(type(other)) is not None and one == other
 
 
 def _reached(value: JsonValue, steps: Sequence[str], place: int) -> Iterator[Any]:
@@ -260,18 +275,12 @@ def _position(step: str) -> int | None:
     return int(step) if is_index and len(step) < len(str(MAX_ELEMENTS)) + 3 else None
 
 
-def _key_of(value: Any) -> Any:  # noqa: ANN401 - any JSON, or the mark of what is missing
-    """Turn a value into what equals exactly its equals, and can be put into a set."""
-    if value is _MISSING:
-        return _MISSING
-    if isinstance(value, list):
-        return ("array", tuple(map(_key_of, value)))
-    if isinstance(value, dict):
-        return ("object", frozenset((name, _key_of(item)) for name, item in value.items()))
-    return (_KINDS[type(value)], value)
+def _key_of(value: Any) -> tuple[str, Any]:  # noqa: ANN401 - any JSON but arrays and objects, or what is missing
+    """Turn a value into what equals exactly its equals; what is missing is null."""
+    return ("null", None) if value is _MISSING else (_KINDS[type(value)], value)
 
 
-def _literals(name: str, operand: JsonValue, where: str) -> list[_Key]:
+def _literals(name: str, operand: JsonValue, where: str) -> list[JsonValue]:
     if not isinstance(operand, list):
         raise _refusal(where, f"{name} takes a list")
     if len(operand) > MAX_LIST:
@@ -279,10 +288,9 @@ def _literals(name: str, operand: JsonValue, where: str) -> list[_Key]:
     return [_literal(value, f"{where}[{place}]") for place, value in enumerate(operand)]
 
 
-def _literal(value: JsonValue, where: str) -> _Key:
+def _literal(value: JsonValue, where: str) -> JsonValue:
     _check_plain(value, where)
-    key: _Key = _key_of(value)
-    return key
+    return value
 
 
 def _check_plain(value: JsonValue, where: str) -> None:
@@ -297,11 +305,10 @@ def _check_plain(value: JsonValue, where: str) -> None:
             _check_plain(item, f"{where}.{_glimpse(name)}")
 
 
-def _orderable(name: str, operand: JsonValue, where: str) -> _Key:
+def _orderable(name: str, operand: JsonValue, where: str) -> JsonValue:
     if operand is None or isinstance(operand, dict | list):
         raise _refusal(where, f"{name} takes a number, a text, true or false")
-    key: _Key = _key_of(operand)
-    return key
+    return operand
 
 
 def _check_path(path: str, where: str) -> None:

@@ -137,4 +137,4 @@ def _read(text: str) -> Query:
         return parse_query(text)
     except BadRequestError as error:
         _log.warning("filter.query_unknown", reason=error.reason_phrase)
-        return Query(text, lambda _values: False)
+        return Query(text, lambda _values: False, 0)

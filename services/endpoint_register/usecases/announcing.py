@@ -119,13 +119,14 @@ class Announcer:
 
     async def _empty(self, endpoint_id: EndpointId) -> None:
         """Publish what an endpoint has to tell until it is quiet for a moment, and forget all of it."""
-        endpoint = self._take(endpoint_id)
+        endpoint, since = self._take(endpoint_id), self._judging.moment()
         first = endpoint.outbox[0].seq
         await self._tell(endpoint)
         while endpoint.seq - first < _FORGET_AT_LEAST_EVERY and await self._has_more(endpoint_id):
-            endpoint = self._take(endpoint_id)
+            endpoint, since = self._take(endpoint_id), self._judging.moment()
             await self._tell(endpoint)
-        caught_up = await self._judging.catch_up(endpoint)
+        # Filters that were read for another endpoint while this one was quiet serve it as well.
+        caught_up = await self._judging.catch_up(endpoint, since=since)
         if caught_up is not None:
             self.offer(caught_up)
         await self._endpoints.forget_told(endpoint)

@@ -60,10 +60,17 @@ class Judge:
 
     async def filters_now(self, application: ApplicationName) -> FilterSet:
         """The filters of an application as they are at some moment after the call."""
-        known, asked = self._entry(application), next(self._moments)
+        return await self._filters_since(application, self.moment())
+
+    def moment(self) -> int:
+        """Name this moment."""
+        return next(self._moments)
+
+    async def _filters_since(self, application: ApplicationName, since: int) -> FilterSet:
+        known = self._entry(application)
         async with known.turn:
-            if known.filters is None or known.began < asked:
-                known.began, began = 0, next(self._moments)
+            if known.filters is None or known.began < since:
+                known.began, began = 0, self.moment()
                 known.filters = await self._read(application, known.filters)
                 known.began = began
             return known.filters
@@ -81,12 +88,12 @@ class Judge:
         cause = [] if ids == endpoint.filters else [entry.event() for entry in endpoint.outbox[-1:]]
         return known.grouping(endpoint, ids, correlation_id="".join(each.correlation_id for each in cause))
 
-    async def catch_up(self, endpoint: Endpoint) -> Endpoint | None:
-        """Judge a written endpoint again if filters have changed since; what is stored then, if anything.
+    async def catch_up(self, endpoint: Endpoint, *, since: int) -> Endpoint | None:
+        """Judge an endpoint again if other filters are there; what is stored then, if anything is.
 
         Who is faster has an event of its own in the outbox, and is asked the same before that leaves.
         """
-        filters = await self.filters_now(endpoint.application)
+        filters = await self._filters_since(endpoint.application, since)
         if endpoint.filters_as_of == filters.generation:
             return None
         now = await self._endpoints.find(endpoint.id, outbox=True)

@@ -180,6 +180,20 @@ async def test_names_are_unique_and_filters_limited(world: World) -> None:
     assert ([each.id for each, _ in named], of_name) == ([made[7].id], 1)
 
 
+async def test_conditions_of_all_filters_together_are_limited(world: World) -> None:
+    many = {"$or": [{"metadata.n": number} for number in range(64)]}
+    for number in range(15):
+        await new_filter(world, many, f"f{number}")
+    last = await new_filter(world, {"$or": many["$or"][:40]}, "last")
+
+    with pytest.raises(ConflictError, match="1001 conditions"):
+        await new_filter(world, {"metadata.n": 1}, "one more")
+    with pytest.raises(ConflictError, match="1024 conditions"):
+        await change(world, last.id, mongo_query=json.dumps(many))
+
+    assert not (await change(world, last.id, mongo_query='{"metadata.n":1}')).is_active
+
+
 async def test_a_page_that_no_message_can_hold_is_refused(world: World) -> None:
     for number in range(70):
         await new_filter(world, {"metadata.n": "x" * 8000}, f"f{number}")
