@@ -16,7 +16,7 @@ _TAG = Tag(
     "`createdDate`, `appVersion.name`, `appVersion.registeredDate`, `metadataUpdatedDate` and "
     "`metadata.<path>`; `$eq`, `$ne`, `$gt`, `$gte`, `$lt`, `$lte`, `$in`, `$nin`, `$exists`, `$not`, "
     "`$and`, `$or`, `$nor`. Any other operator is a 400 that names it. A query has at most 8 KiB, 64 "
-    "conditions and 8 levels, a list 256 values; of an array in metadata the first 1,000 elements are "
+    "conditions and 8 levels, a list 256 values; of arrays in metadata the first 256 elements are "
     "looked at, and the order of an object's members does not matter. "
     "Dates are compared as the text they are shown as.",
 )

@@ -4,7 +4,8 @@ Fields are those of an endpoint as REST shows it: :data:`FIELDS`, and ``metadata
 it. What MongoDB does where it is not obvious holds here too: a missing field equals null; an array matches if
 one of its elements does, or the whole of it; paths look into arrays of objects; ``$gt`` and its kin compare
 within one type only; ``1`` equals ``1.0`` and neither equals ``true``. Two things differ: the order of an
-object's members does not matter, and of an array only the first :data:`MAX_ELEMENTS` elements are looked at.
+object's members does not matter, and of the arrays on a path only the first :data:`MAX_ELEMENTS` elements
+are looked at.
 
 Patterns (``$regex``) are left out: none of Python's can be kept from taking hours.
 """
@@ -21,10 +22,11 @@ MAX_QUERY_BYTES: Final = 8 * 1024
 MAX_QUERY_DEPTH: Final = 8
 """Deepest nesting of ``$and``, ``$or``, ``$nor`` and ``$not``."""
 MAX_CONDITIONS: Final = 64
+"""Comparisons with an array or an object count as many as that has parts."""
 MAX_LIST: Final = 256
 """Most values of one ``$in`` or ``$nin``."""
-MAX_ELEMENTS: Final = 1000
-"""Elements of an array that are looked at: one with long arrays must not hold up others."""
+MAX_ELEMENTS: Final = 256
+"""Elements of arrays that are looked at for one path: an endpoint with long ones must not hold up others."""
 
 FIELDS: Final = (
     "endpointId",
@@ -71,7 +73,7 @@ class Values:
         """The values to compare with at a path, among them the mark of what is missing."""
         found = self._found.get(path)
         if found is None:
-            found = tuple(_reached(self._document, path.split("."), 0))
+            found = tuple(_Walk(path).reached(self._document))
             self._found[path] = found
         return found
 
@@ -152,7 +154,7 @@ class _Reader:
     def _field(self, path: str, value: JsonValue, where: str, depth: int) -> Judge:
         if isinstance(value, dict) and any(name.startswith("$") for name in value):
             return self._operators(path, value, where, depth)
-        self._count(where)
+        self._count(where, value)
         return _one_of(path, [_literal(value, where)])
 
     def _operators(self, path: str, operators: Mapping[str, JsonValue], where: str, depth: int) -> Judge:
@@ -169,7 +171,7 @@ class _Reader:
             )
         if name == "$not":
             return self._negation(path, operand, where, depth + 1)
-        self._count(where)
+        self._count(where, operand)
         if name in _ORDERED:
             return _compared(path, _ORDERED[name], _orderable(name, operand, where))
         if name == "$exists":
@@ -189,8 +191,9 @@ class _Reader:
             raise _refusal(where, "$not takes an object of operators that is not empty")
         return _not(self._operators(path, operand, where, depth))
 
-    def _count(self, where: str) -> None:
-        self.conditions += 1
+    def _count(self, where: str, operand: JsonValue) -> None:
+        values = operand if isinstance(operand, list) else [operand]
+        self.conditions += max(1, sum(_parts(value) for value in values if isinstance(value, list | dict)))
         if self.conditions > MAX_CONDITIONS:
             raise _refusal(where, f"more than {MAX_CONDITIONS} conditions")
 
@@ -245,28 +248,43 @@ def _equal(one: JsonValue, other: JsonValue) -> bool:
     return _KINDS.get(type(one)) == _KINDS.get(type(other)) is not None and one == other
 
 
-def _reached(value: JsonValue, steps: Sequence[str], place: int) -> Iterator[Any]:
-    """Yield what is at a path: each element of an array that ends it, and the array itself."""
-    if place == len(steps):
-        if isinstance(value, list):
-            yield from value[:MAX_ELEMENTS]
-        yield value
-    elif isinstance(value, list):
-        yield from _reached_in(value, steps, place)
-    elif isinstance(value, dict) and steps[place] in value:
-        yield from _reached(value[steps[place]], steps, place + 1)
-    else:
-        yield _MISSING
+class _Walk:
+    """Follows one path through a document, and takes so many steps into arrays and no more."""
 
+    __slots__ = ("_left", "_steps")
 
-def _reached_in(elements: Sequence[JsonValue], steps: Sequence[str], place: int) -> Iterator[Any]:
-    """Look into an array that does not end the path: by index, and into each object of it."""
-    position = _position(steps[place])
-    if position is not None and position < len(elements):
-        yield from _reached(elements[position], steps, place + 1)
-    for element in elements[:MAX_ELEMENTS]:
-        if isinstance(element, dict):
-            yield from _reached(element, steps, place)
+    def __init__(self, path: str) -> None:
+        self._steps = path.split(".")
+        self._left = MAX_ELEMENTS
+
+    def reached(self, value: JsonValue, place: int = 0) -> Iterator[Any]:
+        """Yield what is at the path: each element of an array that ends it, and the array itself."""
+        if place == len(self._steps):
+            if isinstance(value, list):
+                yield from self._looked_at(value)
+            yield value
+        elif isinstance(value, list):
+            yield from self._reached_in(value, place)
+        elif isinstance(value, dict) and self._steps[place] in value:
+            yield from self.reached(value[self._steps[place]], place + 1)
+        else:
+            yield _MISSING
+
+    def _reached_in(self, elements: Sequence[JsonValue], place: int) -> Iterator[Any]:
+        """Look into an array that does not end the path: by index, and into each object of it."""
+        position = _position(self._steps[place])
+        if position is not None and position < len(elements):
+            yield from self.reached(elements[position], place + 1)
+        for element in self._looked_at(elements):
+            if isinstance(element, dict):
+                yield from self.reached(element, place)
+
+    def _looked_at(self, elements: Sequence[JsonValue]) -> Iterator[JsonValue]:
+        for element in elements:
+            self._left -= 1
+            if self._left < 0:
+                return
+            yield element
 
 
 def _position(step: str) -> int | None:
@@ -286,6 +304,12 @@ def _literals(name: str, operand: JsonValue, where: str) -> list[JsonValue]:
     if len(operand) > MAX_LIST:
         raise _refusal(where, f"{len(operand)} values are above the limit of {MAX_LIST}")
     return [_literal(value, f"{where}[{place}]") for place, value in enumerate(operand)]
+
+
+def _parts(value: JsonValue) -> int:
+    """Count an array or an object with all that is in it."""
+    inside = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+    return 1 + sum(map(_parts, inside))
 
 
 def _literal(value: JsonValue, where: str) -> JsonValue:

@@ -155,6 +155,7 @@ def test_of_a_long_array_the_beginning_is_looked_at() -> None:
 
     assert at_a(MAX_ELEMENTS - 1, long)
     assert not at_a("last", long)
+    assert not matches({"metadata.a.b": "last"}, {"a": [{"b": [0] * MAX_ELEMENTS}, {"b": "last"}]})
 
 
 def nested(levels: int) -> dict[str, Any]:
@@ -196,6 +197,7 @@ def nested(levels: int) -> dict[str, Any]:
         ('{"metadata.a":' * 1 + '{"$not":' * 9 + '{"$eq":1}' + "}" * 10, "nested deeper than 8 levels"),
         (json.dumps({"metadata.a": {"$in": list(range(MAX_LIST + 1))}}), "above the limit of 256"),
         (json.dumps({"$or": [{"metadata.a": 1}] * (MAX_CONDITIONS + 1)}), "more than 64 conditions"),
+        (json.dumps({"metadata.a": {"$in": [{"b": [1, 2]}] * 17}}), "more than 64 conditions"),
         (json.dumps({"metadata.a": "x" * MAX_QUERY_BYTES}), "above the limit of 8192"),
         ("[" * 4000, "deeper"),
     ],
