@@ -30,6 +30,7 @@ _SAMPLE: Final = b'{"temperature":21.5}'
 VALUES: Final[Mapping[str, Any]] = {
     "apiKeyId": "0b6d3c1e-52c8-4f0e-9d57-3f3a8c1f7b21",
     "appName": "olives",
+    "applicationName": "olives",
     "appVerName": "olives-v1",
     "appVersionName": "olives-v1",
     "AppVersionUpdatedEvent.appVersionName": "olives-v2",
@@ -46,6 +47,8 @@ VALUES: Final[Mapping[str, Any]] = {
     "endpointId": "tree-17",
     "endpoint-register.serviceInstanceName": None,
     "endpoints": {"tree-17": "olives-v1"},
+    "filterId": "5f2c9e0b7a41d836",
+    "filterName": "Old models",
     "generations": {"tree-17": "01a1ee565e00-0000000000000a2f"},
     "ingestionTimestamp": 1795231898102,
     "payload": _SAMPLE,

@@ -16,6 +16,7 @@ from libs.contracts import (
     endpoint_batches,
     endpoints,
     esp,
+    filters,
     lifecycle,
     pushes,
     relations,
@@ -98,6 +99,7 @@ _FOR_OPERATORS = (
     *_of(endpoints),
     *_of(endpoint_batches),
     *_of(relations),
+    *_of(filters),
     *(
         one
         for module in (credentials, senml_credentials)

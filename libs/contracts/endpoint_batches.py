@@ -96,6 +96,7 @@ class EndpointSearch(Struct, rename="camel", frozen=True):
         endpoint_id: Only these, at most 1,000.
         application_name: Only of this application.
         application_version_name: Only at this version.
+        filter_id: Only those that match this filter.
         include: What to add to each endpoint.
         sort: ``endpointId``, ``createdDate`` or ``appVersion``, with ``-`` for descending.
         offset: How many to skip.
@@ -105,6 +106,7 @@ class EndpointSearch(Struct, rename="camel", frozen=True):
     endpoint_id: list[str] = []
     application_name: str | None = None
     application_version_name: str | None = None
+    filter_id: str | None = None
     include: list[EndpointInclude] = []
     sort: str | None = None
     offset: int = 0

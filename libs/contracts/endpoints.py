@@ -101,6 +101,7 @@ class ListEndpoints(ManagementRequest, frozen=True, kw_only=True):
         endpoint_id: Only these.
         application_name: Only of this application.
         application_version_name: Only at this version.
+        filter_id: Only those that match this filter.
         include: What to add to each endpoint.
         sort: ``endpointId``, ``createdDate`` or ``appVersion``, with ``-`` for descending.
         offset: How many to skip.
@@ -110,6 +111,7 @@ class ListEndpoints(ManagementRequest, frozen=True, kw_only=True):
     endpoint_id: tuple[str, ...] = ()
     application_name: str | None = None
     application_version_name: str | None = None
+    filter_id: str | None = None
     include: tuple[EndpointInclude, ...] = ()
     sort: str | None = None
     offset: int = 0

@@ -30,6 +30,7 @@ from services.endpoint_register.mongo import (
     MongoConnectivityRepository,
     MongoEndpointListing,
     MongoEndpointRepository,
+    MongoFilterRepository,
     MongoRelationRepository,
     MongoRunRepository,
 )
@@ -38,7 +39,9 @@ from services.endpoint_register.settings import Settings
 from services.endpoint_register.usecases.announcing import Announcer
 from services.endpoint_register.usecases.batch_work import BatchPace, BatchWorker
 from services.endpoint_register.usecases.changing import EndpointChanges
+from services.endpoint_register.usecases.evaluating import FilterWork
 from services.endpoint_register.usecases.giving_up import Patience, SilenceWatch
+from services.endpoint_register.usecases.matching import Judge
 from services.endpoint_register.usecases.sweeping import Pace, Sweeper
 
 _MAX_IN_LINE: Final = 2048
@@ -87,6 +90,7 @@ async def build(process: Process) -> None:
     )
     process.supervise("sweeping", Sweeper(parts, pace=pace).run())
     process.supervise("batches", BatchWorker(parts, pace=BatchPace()).run())
+    process.supervise("judging endpoints", FilterWork(parts).run())
     watch = SilenceWatch(parts, patience=Patience(silent_after_s=settings.silent_after_s))
     bus.on_cut(watch.forget)
     process.supervise("watching transports", watch.run())
@@ -105,8 +109,8 @@ async def assemble(
     applications = MongoApplicationRepository(store, clock=clock)
     configurations = MongoConfigurationRepository(store, clock=clock)
     connectivity, relations = MongoConnectivityRepository(store), MongoRelationRepository(store)
-    batches = MongoBatchRepository(store, box=box)
-    kept = (endpoints, listing, connectivity, applications, configurations, batches, relations)
+    batches, filters = MongoBatchRepository(store, box=box), MongoFilterRepository(store)
+    kept = (endpoints, listing, connectivity, applications, configurations, batches, relations, filters)
     for repository in kept:
         await repository.prepare()
 
@@ -116,13 +120,15 @@ async def assemble(
     whitelists = CachedWhitelists(load)
     await whitelists.follow(bus)
     events = BusEventPublisher(bus)
-    announcer = Announcer(endpoints=endpoints, listing=listing, events=events)
+    judging = Judge(endpoints=endpoints, filters=filters)
+    announcer = Announcer(endpoints=endpoints, listing=listing, events=events, judging=judging)
     entropy = SystemEntropy()
     changing = EndpointChanges(
         endpoints=endpoints,
         turns=KeyedQueue[str](max_waiting_per_key=_MAX_IN_LINE),
         announcing=announcer,
         entropy=entropy,
+        judging=judging,
     )
     parts = Parts(
         endpoints=endpoints,
@@ -133,6 +139,8 @@ async def assemble(
         configurations=configurations,
         batches=batches,
         relations=relations,
+        filters=filters,
+        judging=judging,
         credentials=BusCredentials(bus),
         events=events,
         whitelists=whitelists,

@@ -17,6 +17,7 @@ from services.endpoint_register.domain.batch import Batch, BatchId
 from services.endpoint_register.domain.configuration import Configuration, ConfigurationChange
 from services.endpoint_register.domain.connectivity import Connectivity, Known, Run, Sighting, Statement
 from services.endpoint_register.domain.endpoint import Endpoint
+from services.endpoint_register.domain.filters import FilterSet
 from services.endpoint_register.domain.listing import Listed, Range
 from services.endpoint_register.domain.relation import End, Relation
 from services.endpoint_register.domain.whitelist import Whitelist
@@ -265,6 +266,28 @@ class RelationRepository(Protocol):
         """Drop all relations of this life of an endpoint."""
 
 
+class FilterRepository(Protocol):
+    """Filters, all of an application as one thing."""
+
+    async def find(self, application: ApplicationName) -> FilterSet:
+        """The filters of an application; an empty set of revision 0 when it has never had any."""
+
+    async def stamp(self, application: ApplicationName) -> tuple[int, int]:
+        """The stamp of that set, which costs less than the set."""
+
+    async def holding(self, filter_id: str) -> FilterSet | None:
+        """The filters among which this one is."""
+
+    async def replace(self, before: FilterSet, after: FilterSet) -> bool:
+        """Store ``after`` if the set still is ``before``."""
+
+    async def remove(self, application: ApplicationName) -> None:
+        """Drop all filters of an application."""
+
+    async def due(self, *, at: datetime) -> list[FilterSet]:
+        """Sets by which endpoints are to be judged, and which are nobody's work at that moment."""
+
+
 class Credentials(Protocol):
     """Tokens of endpoints; credential-manager has them."""
 
@@ -301,6 +324,27 @@ class Whitelists(Protocol):
 
     def forget(self, application: ApplicationName, version: AppVersionName | None) -> None:
         """Forget what was configured for a version, or for an application and its versions."""
+
+
+class Judging(Protocol):
+    """Which filters endpoints match; see ``matching`` among the use cases."""
+
+    async def filters_now(self, application: ApplicationName) -> FilterSet:
+        """The filters of an application as they are at some moment after the call."""
+
+    async def judge(self, endpoint: Endpoint) -> Endpoint:
+        """Let an endpoint that is about to be written match what it matches."""
+
+    def moment(self) -> int:
+        """Name this moment."""
+
+    async def catch_up(self, endpoint: Endpoint, *, since: int) -> Endpoint | None:
+        """Judge an endpoint again if other filters are there; what is stored then, if anything is.
+
+        Args:
+            endpoint: As it was written.
+            since: A moment after that: filters that were read later are new enough.
+        """
 
 
 class Turns(Protocol):
@@ -351,6 +395,8 @@ class Parts:
     configurations: ConfigurationRepository
     batches: BatchRepository
     relations: RelationRepository
+    filters: FilterRepository
+    judging: Judging
     credentials: Credentials
     events: EventPublisher
     whitelists: Whitelists

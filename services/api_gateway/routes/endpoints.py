@@ -17,7 +17,6 @@ _TAG = Tag(
 _AT = {"name": "olives-v1", "registeredDate": "2026-11-21T03:32:01.500Z"}
 _EXAMPLE = {"endpointId": "tree-17", "createdDate": "2026-11-21T03:32:01.500Z", "appVersion": _AT}
 _IGNORED = {
-    "filterId": "endpoint filters",
     "metadataFilter": "conditions on metadata",
     "multiFilter": "several filters at once",
     "regex": "patterns in metadata conditions",
@@ -32,7 +31,8 @@ ROUTES = (
         operation=contract.LIST_ENDPOINTS,
         scope=Scope.READ,
         summary="List endpoints",
-        description="A page of the endpoints the API key may see; unknown names match nothing. Metadata is "
+        description="A page of the endpoints the API key may see; unknown names match nothing, "
+        "nor does a filter that is pending. Metadata is "
         "there only with `include=metadata`, whether each is connected only with `include=connectivity`. "
         "`totalElements` counts all that match (exact up to 10,000 when "
         "filtered). Where the API key is limited to several applications and none is named, pages end within "

@@ -67,7 +67,8 @@ class BusEventPublisher:
         self, kind: EventType[Any], event: Event, *, message_id: str, deadline_s: float
     ) -> None:
         """Return when the event is durable."""
-        subject = kind.subject(self._bus.subjects)
+        named = dict(zip(event.__struct_encode_fields__, event.__struct_fields__, strict=True))
+        subject = kind.subject(self._bus.subjects, *(getattr(event, named[name]) for name in kind.extra))
         await self._bus.announce(subject, event, msg_id=message_id, deadline_s=deadline_s)
 
 

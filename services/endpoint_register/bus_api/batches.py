@@ -42,6 +42,7 @@ class BatchHandlers:
                 endpoint_id=tuple(body.endpoint_id),
                 application_name=body.application_name,
                 application_version_name=body.application_version_name,
+                filter_id=body.filter_id,
                 include=tuple(body.include),
                 sort=body.sort,
                 offset=body.offset,

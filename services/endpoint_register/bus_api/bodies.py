@@ -6,10 +6,12 @@ from msgspec import UNSET, UnsetType
 
 from libs.contracts import applications as application_contract
 from libs.contracts import endpoints as endpoint_contract
+from libs.contracts import filters as filter_contract
 from libs.contracts.instants import iso_ms
 from services.endpoint_register.domain.application import Application, AppVersion
 from services.endpoint_register.domain.connectivity import Connectivity
 from services.endpoint_register.domain.endpoint import Endpoint
+from services.endpoint_register.domain.filters import Filter
 
 
 def application_body(application: Application) -> application_contract.Application:
@@ -40,6 +42,8 @@ def version_body(version: AppVersion) -> application_contract.AppVersion:
 def endpoint_body(
     endpoint: Endpoint,
     include: tuple[endpoint_contract.EndpointInclude, ...],
+    *,
+    filters: list[str] | None = None,
     connectivity: endpoint_contract.EndpointConnectivity | UnsetType = UNSET,
 ) -> endpoint_contract.Endpoint:
     """Show an endpoint, with what is included."""
@@ -50,8 +54,22 @@ def endpoint_body(
         app_version=endpoint_version_body(endpoint),
         metadata=dict(endpoint.metadata) if "metadata" in include else UNSET,
         metadata_updated_date=UNSET if updated_at is None else iso_ms(updated_at),
-        filters=[] if "filters" in include else UNSET,
+        filters=UNSET if filters is None else filters,
         connectivity=connectivity,
+    )
+
+
+def filter_body(one: Filter, *, matched: int) -> filter_contract.EndpointFilter:
+    """Show a filter and how many endpoints match it."""
+    return filter_contract.EndpointFilter(
+        id=one.id,
+        name=one.name,
+        description=one.description,
+        mongo_query=one.query.text,
+        status="active" if one.is_active else "pending",
+        matched_endpoints_count=matched,
+        created_date=iso_ms(one.created_at),
+        updated_date=iso_ms(one.updated_at),
     )
 
 

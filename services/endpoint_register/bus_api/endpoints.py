@@ -12,7 +12,15 @@ from libs.contracts.tokens import TokenStatus
 from services.endpoint_register.bus_api.bodies import connectivity_body, endpoint_body, endpoint_version_body
 from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.ports import Parts
-from services.endpoint_register.usecases import devices, endpoints, listing, metadata, presence, removing
+from services.endpoint_register.usecases import (
+    devices,
+    endpoints,
+    listing,
+    matching,
+    metadata,
+    presence,
+    removing,
+)
 
 
 class EndpointHandlers:
@@ -89,15 +97,17 @@ class EndpointHandlers:
     async def _bodies(
         self, found: Sequence[Endpoint], include: tuple[contract.EndpointInclude, ...]
     ) -> list[contract.Endpoint]:
+        filters = await matching.filters_shown(found, parts=self._parts) if "filters" in include else {}
         if "connectivity" not in include:
-            return [endpoint_body(endpoint, include) for endpoint in found]
+            return [endpoint_body(each, include, filters=filters.get(each.id)) for each in found]
         records = await presence.connectivity_of(found, parts=self._parts)
         now, active_for = self._parts.clock.now(), self._parts.active_for
         return [
             endpoint_body(
                 endpoint,
                 include,
-                connectivity_body(records.get(endpoint.id), now=now, active_for=active_for),
+                filters=filters.get(endpoint.id),
+                connectivity=connectivity_body(records.get(endpoint.id), now=now, active_for=active_for),
             )
             for endpoint in found
         ]

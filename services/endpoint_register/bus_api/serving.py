@@ -7,6 +7,7 @@ from libs.bus import Bus
 from libs.contracts import applications as tekton
 from libs.contracts import endpoint_batches, relations
 from libs.contracts import endpoints as epr
+from libs.contracts import filters as efe
 from libs.contracts.connectivity import CONNECTED, DISCONNECTED, GIVEN_UP, REPORT_ALIVE, REPORT_SEEN
 from libs.contracts.esp import EPMX
 from libs.contracts.lifecycle import (
@@ -24,6 +25,7 @@ from libs.contracts.subjects import AnyEventType, AnyOperation
 from services.endpoint_register.bus_api.applications import ApplicationHandlers
 from services.endpoint_register.bus_api.batches import BatchHandlers
 from services.endpoint_register.bus_api.endpoints import EndpointHandlers
+from services.endpoint_register.bus_api.filters import FilterHandlers
 from services.endpoint_register.bus_api.presence import BATCH, PresenceHandlers
 from services.endpoint_register.bus_api.relations import RelationHandlers
 from services.endpoint_register.ports import Parts
@@ -73,6 +75,13 @@ _RELATIONS: dict[AnyOperation, Callable[[RelationHandlers], Handler]] = {
     relations.LINK_ENDPOINTS: lambda on: on.on_link_endpoints,
     relations.UNLINK_ENDPOINTS: lambda on: on.on_unlink_endpoints,
 }
+_FILTERS: dict[AnyOperation, Callable[[FilterHandlers], Handler]] = {
+    efe.LIST_FILTERS: lambda on: on.on_list_filters,
+    efe.CREATE_FILTER: lambda on: on.on_create_filter,
+    efe.GET_FILTER: lambda on: on.on_get_filter,
+    efe.UPDATE_FILTER: lambda on: on.on_update_filter,
+    efe.DELETE_FILTER: lambda on: on.on_delete_filter,
+}
 _PRESENCE: dict[AnyOperation, Callable[[PresenceHandlers], Handler]] = {
     REPORT_SEEN: lambda on: on.on_seen,
     REPORT_ALIVE: lambda on: on.on_alive,
@@ -83,11 +92,14 @@ SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
     *_ENDPOINTS,
     *_BATCHES,
     *_RELATIONS,
+    *_FILTERS,
     *_PRESENCE,
     REGISTERED,
     UNREGISTERED,
     APP_VERSION_UPDATED,
     METADATA_UPDATED,
+    efe.ENDPOINT_MATCHED,
+    efe.ENDPOINT_UNMATCHED,
     CONFIGURATION_UPSERTED,
     CONFIGURATION_DELETED,
     GIVEN_UP,
@@ -100,6 +112,7 @@ async def serve(bus: Bus, parts: Parts) -> None:
     """Answer every operation of :data:`SUBJECTS`."""
     applications, endpoints = ApplicationHandlers(parts), EndpointHandlers(parts)
     batches, presence = BatchHandlers(parts, endpoints=endpoints), PresenceHandlers(parts)
+    filters = FilterHandlers(parts)
     for operation, of_applications in _APPLICATIONS.items():
         await _serve(bus, operation, of_applications(applications))
     for operation, of_endpoints in _ENDPOINTS.items():
@@ -108,6 +121,8 @@ async def serve(bus: Bus, parts: Parts) -> None:
         await _serve(bus, operation, of_batches(batches))
     for operation, of_relations in _RELATIONS.items():
         await _serve(bus, operation, of_relations(RelationHandlers(parts)))
+    for operation, of_filters in _FILTERS.items():
+        await _serve(bus, operation, of_filters(filters))
     for operation, of_presence in _PRESENCE.items():
         await _serve(bus, operation, of_presence(presence))
 

@@ -19,6 +19,12 @@ from typing import Any, Final
 
 import msgspec
 
+from libs.contracts.filters import (
+    ENDPOINT_MATCHED,
+    ENDPOINT_UNMATCHED,
+    EndpointMatchedEvent,
+    EndpointUnmatchedEvent,
+)
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.lifecycle import (
     APP_VERSION_UPDATED,
@@ -69,7 +75,15 @@ class OutboxEntry:
 
 
 EVENT_KINDS: Final[Mapping[str, EventType[Any]]] = {
-    kind.name: kind for kind in (REGISTERED, UNREGISTERED, APP_VERSION_UPDATED, METADATA_UPDATED)
+    kind.name: kind
+    for kind in (
+        REGISTERED,
+        UNREGISTERED,
+        APP_VERSION_UPDATED,
+        METADATA_UPDATED,
+        ENDPOINT_MATCHED,
+        ENDPOINT_UNMATCHED,
+    )
 }
 """What an outbox may hold, by name."""
 
@@ -110,6 +124,8 @@ class Endpoint:
         revision: Counts the changes of its metadata.
         metadata: Any JSON by key; empty when the repository was not asked for it.
         metadata_updated_at: When its metadata last changed; None = as created.
+        filters: Ids of the filters it matches, in their order.
+        filters_as_of: Generation of the filters by which it was judged last; 0 = never.
         outbox: Events that may not have been published; empty when not asked for.
     """
 
@@ -124,6 +140,8 @@ class Endpoint:
     revision: int = 0
     metadata: Metadata = field(default_factory=dict)
     metadata_updated_at: datetime | None = None
+    filters: tuple[str, ...] = ()
+    filters_as_of: int = 0
     outbox: tuple[OutboxEntry, ...] = ()
 
     @property
@@ -155,7 +173,7 @@ class Endpoint:
         event = RegisteredEvent(
             correlation_id=correlation_id, app_version_name=self.version, endpoint_id=self.id
         )
-        return replace(self._told(REGISTERED, event), state=EndpointState.READY)
+        return replace(_told(self, REGISTERED, event), state=EndpointState.READY)
 
     def with_metadata(
         self, metadata: Metadata, difference: Difference, *, at: datetime, correlation_id: str
@@ -171,7 +189,7 @@ class Endpoint:
             updated=difference.updated,
             e_tag=e_tag_of(incarnation=self.incarnation, revision=revision),
         )
-        told = self._told(METADATA_UPDATED, event)
+        told = _told(self, METADATA_UPDATED, event)
         return replace(told, metadata=metadata, revision=revision, metadata_updated_at=at)
 
     def moved(self, version: AppVersionName, *, at: datetime, correlation_id: str) -> "Endpoint":
@@ -182,7 +200,36 @@ class Endpoint:
             previous_app_version_name=self.version,
             endpoint_id=self.id,
         )
-        return replace(self._told(APP_VERSION_UPDATED, event), version=version, version_since=at)
+        return replace(_told(self, APP_VERSION_UPDATED, event), version=version, version_since=at)
+
+    def grouped(
+        self, filters: tuple[str, ...], *, names: Mapping[str, str], as_of: int, correlation_id: str
+    ) -> "Endpoint":
+        """Let it match these filters and no others; ``names`` are those of all filters there are."""
+        endpoint = self
+        for filter_id in self.filters:
+            if filter_id not in filters:
+                gone = EndpointUnmatchedEvent(
+                    correlation_id=correlation_id,
+                    filter_id=filter_id,
+                    application_name=self.application,
+                    app_version_name=self.version,
+                    filter_name=names.get(filter_id),
+                    endpoint_id=self.id,
+                )
+                endpoint = _told(endpoint, ENDPOINT_UNMATCHED, gone)
+        for filter_id in filters:
+            if filter_id not in self.filters:
+                come = EndpointMatchedEvent(
+                    correlation_id=correlation_id,
+                    filter_id=filter_id,
+                    application_name=self.application,
+                    app_version_name=self.version,
+                    filter_name=names.get(filter_id),
+                    endpoint_id=self.id,
+                )
+                endpoint = _told(endpoint, ENDPOINT_MATCHED, come)
+        return replace(endpoint, filters=filters, filters_as_of=as_of)
 
     def discarded(self) -> "Endpoint":
         """Give its creation up; nobody has ever heard of it."""
@@ -193,8 +240,10 @@ class Endpoint:
         event = UnregisteredEvent(
             correlation_id=correlation_id, app_version_name=self.version, endpoint_id=self.id
         )
-        return replace(self._told(UNREGISTERED, event), state=EndpointState.DELETING)
+        left = self.grouped((), names={}, as_of=self.filters_as_of, correlation_id=correlation_id)
+        return replace(_told(left, UNREGISTERED, event), state=EndpointState.DELETING)
 
-    def _told(self, kind: EventType[Any], event: Event) -> "Endpoint":
-        entry = OutboxEntry(self.seq + 1, kind, msgspec.msgpack.encode(event))
-        return replace(self, seq=entry.seq, outbox=(*self.outbox, entry))
+
+def _told(endpoint: Endpoint, kind: EventType[Any], event: Event) -> Endpoint:
+    entry = OutboxEntry(endpoint.seq + 1, kind, msgspec.msgpack.encode(event))
+    return replace(endpoint, seq=entry.seq, outbox=(*endpoint.outbox, entry))

@@ -6,7 +6,7 @@ embedded store does in memory. ``/`` separates, because it sorts before every ch
 occurs in none; the range below a prefix ends at ``0``, the character after it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -35,20 +35,23 @@ class Range:
         key: Which of :data:`KEYS`.
         prefix: What the keys begin with; empty = all.
         descending: From the end.
+        filter_id: Only what matches this filter; None = all.
     """
 
     key: str
     prefix: str
     descending: bool
+    filter_id: str | None = None
 
     @property
     def end(self) -> str:
         """The first key after all that begin with the prefix."""
         return f"{self.prefix[:-1]}0"
 
-    def holds(self, keys: Mapping[str, str]) -> bool:
-        """Tell whether what is listed under these keys belongs here."""
-        return keys[self.key].startswith(self.prefix)
+    def holds(self, keys: Mapping[str, str], filters: Collection[str]) -> bool:
+        """Tell whether what is listed under these keys and matches these filters belongs here."""
+        matches = self.filter_id is None or self.filter_id in filters
+        return matches and keys[self.key].startswith(self.prefix)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +63,14 @@ class Listed:
         incarnation: Which one of that id was meant.
         seq: As of which of its changes; a line never goes back to an earlier one.
         keys: The keys it is listed under, by name.
+        filters: Ids of the filters it matches.
     """
 
     endpoint_id: EndpointId
     incarnation: str
     seq: int
     keys: Mapping[str, str]
+    filters: tuple[str, ...] = ()
 
 
 def listed(endpoint: Endpoint) -> Listed:
@@ -75,6 +80,7 @@ def listed(endpoint: Endpoint) -> Listed:
         incarnation=endpoint.incarnation,
         seq=endpoint.seq,
         keys=keys_of(endpoint),
+        filters=endpoint.filters,
     )
 
 

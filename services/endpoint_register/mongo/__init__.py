@@ -12,6 +12,7 @@ from services.endpoint_register.mongo.batches import MongoBatchRepository
 from services.endpoint_register.mongo.configurations import MongoConfigurationRepository
 from services.endpoint_register.mongo.connectivity import MongoConnectivityRepository, MongoRunRepository
 from services.endpoint_register.mongo.endpoints import MongoEndpointRepository
+from services.endpoint_register.mongo.filters import MongoFilterRepository
 from services.endpoint_register.mongo.listing import MongoEndpointListing
 from services.endpoint_register.mongo.relations import MongoRelationRepository
 
@@ -22,6 +23,7 @@ __all__ = [
     "MongoConnectivityRepository",
     "MongoEndpointListing",
     "MongoEndpointRepository",
+    "MongoFilterRepository",
     "MongoRelationRepository",
     "MongoRunRepository",
 ]

@@ -190,6 +190,8 @@ def _scalars(endpoint: Endpoint) -> Document:
         "seq": endpoint.seq,
         "revision": endpoint.revision,
         "metadataUpdatedDate": endpoint.metadata_updated_at,
+        "filters": list(endpoint.filters),
+        "filtersAsOf": endpoint.filters_as_of,
     }
 
 
@@ -214,6 +216,8 @@ def _from_document(document: Mapping[str, Any]) -> Endpoint:
         revision=document["revision"],
         metadata=metadata_from_stored(document.get("metadata", {})),
         metadata_updated_at=document["metadataUpdatedDate"],
+        filters=tuple(document.get("filters", ())),
+        filters_as_of=document.get("filtersAsOf", 0),
         outbox=tuple(
             OutboxEntry(entry["seq"], _kind(entry["kind"]), bytes(entry["body"]))
             for entry in document.get("outbox", ())

@@ -6,7 +6,10 @@ from libs.contracts.ids import EndpointId
 from libs.store import DuplicateError, Index, Store, store_errors
 from services.endpoint_register.domain.listing import KEYS, Listed, Range
 
-_INDEXES: Final = tuple(Index(name=key, keys=[(key, 1)]) for key in KEYS)
+_INDEXES: Final = (
+    *(Index(name=key, keys=[(key, 1)]) for key in KEYS),
+    Index(name="filters", keys=[("filters", 1), ("created", 1)]),
+)
 
 
 class MongoEndpointListing:
@@ -23,7 +26,7 @@ class MongoEndpointListing:
     async def put(self, line: Listed) -> str:
         """List an endpoint unless its line is as new, or of another incarnation; tell whose line stands."""
         older = {"_id": line.endpoint_id, "incarnation": line.incarnation, "seq": {"$lt": line.seq}}
-        change = {"$set": {"seq": line.seq, **line.keys}}
+        change = {"$set": {"seq": line.seq, **line.keys, "filters": list(line.filters)}}
         while True:
             try:
                 with store_errors():
@@ -54,6 +57,7 @@ class MongoEndpointListing:
                 incarnation=document["incarnation"],
                 seq=document["seq"],
                 keys={key: document[key] for key in KEYS},
+                filters=tuple(document.get("filters", ())),
             )
             for document in documents
         ]
@@ -72,4 +76,7 @@ def _within(part: Range, after: str = "") -> dict[str, Any]:
     elif after:
         del bounds["$gte"]
         bounds["$gt"] = after
-    return {part.key: bounds}
+    if part.filter_id is None:
+        return {part.key: bounds}
+    # The filter alone where it is enough: with two conditions the embedded store reads the whole collection.
+    return {"filters": part.filter_id} | ({part.key: bounds} if part.prefix or after else {})

@@ -19,10 +19,11 @@ from typing import Final
 import structlog
 
 from libs.contracts.errors import GroveError
+from libs.contracts.filters import ENDPOINT_MATCHED, ENDPOINT_UNMATCHED
 from libs.contracts.ids import EndpointId
 from libs.contracts.lifecycle import APP_VERSION_UPDATED
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState, OutboxEntry
-from services.endpoint_register.ports import EndpointListing, EndpointRepository, EventPublisher
+from services.endpoint_register.ports import EndpointListing, EndpointRepository, EventPublisher, Judging
 from services.endpoint_register.usecases.enlisting import enlist
 
 MAX_WAITING: Final = 4096
@@ -37,6 +38,8 @@ _STOP_S: Final = 5.0
 _QUIET_S: Final = 0.05
 _FORGET_AT_LEAST_EVERY: Final = 64
 _REMEMBERED: Final = 4096
+_LISTED: Final = (APP_VERSION_UPDATED, ENDPOINT_MATCHED, ENDPOINT_UNMATCHED)
+"""Events that are not published before lists show what they say."""
 
 _log = structlog.get_logger()
 
@@ -45,11 +48,17 @@ class Announcer:
     """Publishes what it is offered; :meth:`run` is its root task."""
 
     def __init__(
-        self, *, endpoints: EndpointRepository, listing: EndpointListing, events: EventPublisher
+        self,
+        *,
+        endpoints: EndpointRepository,
+        listing: EndpointListing,
+        events: EventPublisher,
+        judging: Judging,
     ) -> None:
         self._endpoints = endpoints
         self._listing = listing
         self._events = events
+        self._judging = judging
         self._waiting: dict[EndpointId, Endpoint] = {}
         self._waiting_bytes = 0
         self._busy: dict[EndpointId, asyncio.Event] = {}
@@ -110,12 +119,16 @@ class Announcer:
 
     async def _empty(self, endpoint_id: EndpointId) -> None:
         """Publish what an endpoint has to tell until it is quiet for a moment, and forget all of it."""
-        endpoint = self._take(endpoint_id)
+        endpoint, since = self._take(endpoint_id), self._judging.moment()
         first = endpoint.outbox[0].seq
         await self._tell(endpoint)
         while endpoint.seq - first < _FORGET_AT_LEAST_EVERY and await self._has_more(endpoint_id):
-            endpoint = self._take(endpoint_id)
+            endpoint, since = self._take(endpoint_id), self._judging.moment()
             await self._tell(endpoint)
+        # Filters that were read for another endpoint while this one was quiet serve it as well.
+        caught_up = await self._judging.catch_up(endpoint, since=since)
+        if caught_up is not None:
+            self.offer(caught_up)
         await self._endpoints.forget_told(endpoint)
 
     async def _has_more(self, endpoint_id: EndpointId) -> bool:
@@ -136,20 +149,20 @@ class Announcer:
         incarnation, told = self._told.get(endpoint.id, ("", 0))
         if incarnation != endpoint.incarnation:
             told = 0
-        for entry in endpoint.outbox:
-            if entry.seq > told:
-                await self._publish(endpoint, entry)
-                self._remember(endpoint, entry.seq)
+        untold = [entry for entry in endpoint.outbox if entry.seq > told]
+        if any(entry.kind in _LISTED for entry in untold):
+            await self._list_again(endpoint.id)
+        for entry in untold:
+            await self._publish(endpoint, entry)
+            self._remember(endpoint, entry.seq)
 
     async def _publish(self, endpoint: Endpoint, entry: OutboxEntry) -> None:
-        if entry.kind is APP_VERSION_UPDATED:
-            await self._list_again(endpoint.id)
         await self._events.publish(
             entry.kind, entry.event(), message_id=endpoint.message_id(entry), deadline_s=_PUBLISH_S
         )
 
     async def _list_again(self, endpoint_id: EndpointId) -> None:
-        """Make sure that a move is seen in lists, should its mover have died before it did that."""
+        """Make sure that lists show what an event says: its writer may have died before it did that."""
         endpoint = await self._endpoints.find(endpoint_id, metadata=False)
         if endpoint is not None:
             await enlist(endpoint, endpoints=self._endpoints, listing=self._listing)

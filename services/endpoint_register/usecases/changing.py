@@ -17,7 +17,15 @@ from libs.contracts.ids import ApplicationName, EndpointId
 from libs.contracts.messages import Request
 from services.endpoint_register.domain.application import Application, Lifecycle
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
-from services.endpoint_register.ports import Announcing, Change, EndpointRepository, Entropy, Parts, Turns
+from services.endpoint_register.ports import (
+    Announcing,
+    Change,
+    EndpointRepository,
+    Entropy,
+    Judging,
+    Parts,
+    Turns,
+)
 
 ATTEMPTS: Final = 40
 """Lost races of one change before it is a 409; their pauses together stay well below a request's 5 s."""
@@ -92,12 +100,14 @@ class EndpointChanges:
         turns: Turns,
         announcing: Announcing,
         entropy: Entropy,
+        judging: Judging,
         settle_s: float = SETTLE_S,
     ) -> None:
         self._endpoints = endpoints
         self._turns = turns
         self._announcing = announcing
         self._entropy = entropy
+        self._judging = judging
         self._settle_s = settle_s
         self._lines: dict[EndpointId, deque[_Standing]] = {}
 
@@ -159,6 +169,7 @@ class EndpointChanges:
             crowded = not before.has_room and after.state is EndpointState.READY
             if after is before:
                 return outcomes
+            after = await self._judging.judge(after)
             if crowded:
                 self._announcing.offer(before)
             elif await self._endpoints.replace(before, after):

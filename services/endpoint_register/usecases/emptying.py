@@ -65,6 +65,7 @@ async def empty_application(
     if not told:
         raise UnavailableError(f"application {application.name} is gone, but not everybody has heard of it")
     await parts.configurations.remove(application=application.name, version=None)
+    await parts.filters.remove(application.name)
     await parts.applications.remove(application)
 
 

@@ -31,7 +31,12 @@ async def enlist(endpoint: Endpoint, *, endpoints: EndpointRepository, listing: 
         # read, and is not what was read, is of the past.
         for dead in {standing, endpoint.incarnation} - {alive.incarnation if alive else None}:
             await listing.drop(endpoint.id, incarnation=dead)
-        if alive is None or (alive.incarnation, alive.version) == (standing, endpoint.version):
+        if alive is None or (alive.incarnation, *_place_of(alive)) == (standing, *_place_of(endpoint)):
             return
         endpoint = alive
     raise UnavailableError("the endpoint moves faster than it can be listed")
+
+
+def _place_of(endpoint: Endpoint) -> tuple[object, ...]:
+    """What a line shows of an endpoint and may change."""
+    return endpoint.version, endpoint.filters

@@ -3,6 +3,7 @@
 import bisect
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from libs.contracts.api_keys import check_limits
@@ -36,6 +37,11 @@ async def list_endpoints(cmd: ListEndpoints, *, parts: Parts) -> tuple[list[Endp
     application = _application_listed(cmd)
     if application is not None:
         check_limits(cmd.applications, application)
+    if cmd.filter_id is not None:
+        filtered = await _application_filtered(cmd.filter_id, cmd, parts)
+        if filtered is None or application not in {None, filtered}:
+            return [], 0
+        application = filtered
     if cmd.endpoint_id:
         return await _list_named(cmd, application, parts)
     return await _list_ranges(cmd, _ranges(cmd, application), parts)
@@ -51,12 +57,24 @@ def _application_listed(cmd: ListEndpoints) -> ApplicationName | None:
     return None if cmd.application_name is None else ApplicationName(cmd.application_name)
 
 
+async def _application_filtered(filter_id: str, cmd: ListEndpoints, parts: Parts) -> ApplicationName | None:
+    """Find the application of an active filter; None when there is no such filter, and so nothing to list."""
+    filters = await parts.filters.holding(filter_id)
+    if filters is None:
+        return None
+    check_limits(cmd.applications, filters.application)
+    return filters.application if filters.find(filter_id).is_active else None
+
+
 def _ranges(cmd: ListEndpoints, application: ApplicationName | None) -> list[Range]:
     """Find the ranges that a list is made of: one, or one for each application of a limited key."""
     order, descending = parse_sort(cmd.sort)
     if cmd.application_version_name is not None:
         version = AppVersionName(cmd.application_version_name)
-        return [range_of(order, descending=descending, version=version)]
+        part = range_of(order, descending=descending, version=version)
+        return [replace(part, filter_id=cmd.filter_id)]
+    if cmd.filter_id is not None:  # it is of one application
+        return [replace(range_of(order, descending=descending), filter_id=cmd.filter_id)]
     if application is not None or cmd.applications is None:
         return [range_of(order, descending=descending, application=application)]
     return [
@@ -137,7 +155,9 @@ class _Head:
 def _belongs(endpoint: Endpoint, ranges: Sequence[Range]) -> bool:
     """Tell whether it may be seen and is where its line said: lines are a moment behind."""
     keys = keys_of(endpoint)
-    return endpoint.state is EndpointState.READY and any(part.holds(keys) for part in ranges)
+    return endpoint.state is EndpointState.READY and any(
+        part.holds(keys, endpoint.filters) for part in ranges
+    )
 
 
 async def _repair(lines: Sequence[Listed], by_id: Mapping[EndpointId, Endpoint], parts: Parts) -> None:
@@ -146,8 +166,12 @@ async def _repair(lines: Sequence[Listed], by_id: Mapping[EndpointId, Endpoint],
         endpoint = by_id.get(line.endpoint_id)
         if endpoint is None:  # removed just now, or listed by a creator that had given up
             await parts.listing.drop(line.endpoint_id, incarnation=line.incarnation)
-        elif line.incarnation != endpoint.incarnation or line.keys != keys_of(endpoint):
+        elif line.incarnation != endpoint.incarnation or _is_behind(line, endpoint):
             await enlist(endpoint, endpoints=parts.endpoints, listing=parts.listing)
+
+
+def _is_behind(line: Listed, endpoint: Endpoint) -> bool:
+    return line.keys != keys_of(endpoint) or line.filters != endpoint.filters
 
 
 async def _list_named(
@@ -160,6 +184,7 @@ async def _list_named(
             endpoint.state is EndpointState.READY
             and application in {None, endpoint.application}
             and cmd.application_version_name in {None, endpoint.version}
+            and cmd.filter_id in {None, *endpoint.filters}
             and (cmd.applications is None or endpoint.application in cmd.applications)
         )
 

@@ -120,7 +120,8 @@ class Client:
             def keep(event: Event, kind: AnyEventType = kind) -> None:
                 self.heard.append((kind, event))
 
-            await self.bus.listen(kind.subject(self.bus.subjects), kind.event, keep)
+            subject = ".".join((kind.subject(self.bus.subjects), *("*" for _ in kind.extra)))
+            await self.bus.listen(subject, kind.event, keep)
 
     def names(self) -> list[str]:
         """Name the kinds of event in the order in which each was first heard."""

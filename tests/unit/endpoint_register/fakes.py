@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 from libs.bus import KeyedQueue
-from libs.contracts.errors import ConflictError, GroveError, UnavailableError
+from libs.contracts.errors import ConflictError, GroveError, PayloadTooLargeError, UnavailableError
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.messages import Event
 from libs.contracts.subjects import EventType
@@ -24,6 +24,8 @@ from services.endpoint_register.domain.relation import End, Relation
 from services.endpoint_register.domain.whitelist import Whitelist, whitelist_of
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.changing import EndpointChanges
+from services.endpoint_register.usecases.matching import Judge
+from tests.unit.endpoint_register.filter_fakes import InMemoryFilterRepository
 from tests.unit.endpoint_register.presence_fakes import InMemoryConnectivityRepository, InMemoryRunRepository
 
 Hook = Callable[[], Awaitable[None]]
@@ -83,6 +85,7 @@ class InMemoryEndpointRepository:
         self.before_replace: Callable[[Endpoint], None] = lambda _endpoint: None
         self.failure: GroveError | None = None
         self.writes = 0
+        self.too_large = False
 
     async def add(self, endpoint: Endpoint) -> bool:
         self._check()
@@ -101,6 +104,8 @@ class InMemoryEndpointRepository:
         return None if endpoint is None else _seen(endpoint, metadata=metadata, outbox=outbox)
 
     async def find_many(self, endpoint_ids: Sequence[EndpointId], *, metadata: bool) -> list[Endpoint]:
+        if self.too_large and metadata:
+            raise PayloadTooLargeError
         found = (self.kept.get(endpoint_id) for endpoint_id in endpoint_ids)
         return [_seen(each, metadata=metadata, outbox=False) for each in found if each is not None]
 
@@ -201,7 +206,7 @@ class InMemoryEndpointListing:
         return len(self._within(part))
 
     def _within(self, part: Range) -> list[Listed]:
-        lines = [line for line in self.lines.values() if line.keys[part.key].startswith(part.prefix)]
+        lines = [line for line in self.lines.values() if part.holds(line.keys, line.filters)]
         return sorted(lines, key=lambda line: line.keys[part.key], reverse=part.descending)
 
 
@@ -457,6 +462,7 @@ class World:
     credentials: InMemoryCredentials = field(default_factory=InMemoryCredentials)
     events: RecordingPublisher = field(default_factory=RecordingPublisher)
     announcing: OfferBox = field(default_factory=OfferBox)
+    filters: InMemoryFilterRepository = field(default_factory=InMemoryFilterRepository)
 
     def __post_init__(self) -> None:
         self.endpoints = InMemoryEndpointRepository(clock=self.clock)
@@ -466,14 +472,17 @@ class World:
         self.relations = InMemoryRelationRepository()
         self.whitelists = DirectWhitelists(self.configurations)
         self.parts = self.replica()
+        self.judging = self.parts.judging
 
     def replica(self) -> Parts:
-        """Parts of one more replica: the same world, a line of its own."""
+        """Parts of one more replica: the same world, a line and a memory of its own."""
+        judging = Judge(endpoints=self.endpoints, filters=self.filters)
         changing = EndpointChanges(
             endpoints=self.endpoints,
             turns=KeyedQueue[str](),
             announcing=self.announcing,
             entropy=self.entropy,
+            judging=judging,
         )
         return Parts(
             endpoints=self.endpoints,
@@ -484,6 +493,8 @@ class World:
             configurations=self.configurations,
             batches=self.batches,
             relations=self.relations,
+            filters=self.filters,
+            judging=judging,
             credentials=self.credentials,
             events=self.events,
             whitelists=self.whitelists,

@@ -32,7 +32,9 @@ PACE = Pace(every_s=1, outbox_after_s=5, creating_after_s=60)
 
 @pytest.fixture
 async def announcer(world: World) -> AsyncIterator[Announcer]:
-    announcer = Announcer(endpoints=world.endpoints, listing=world.listing, events=world.events)
+    announcer = Announcer(
+        endpoints=world.endpoints, listing=world.listing, events=world.events, judging=world.judging
+    )
     async with asyncio.TaskGroup() as group:
         task = group.create_task(announcer.run())
         yield announcer
@@ -122,7 +124,9 @@ async def test_an_outbox_that_cannot_be_emptied_stays_for_the_sweeper(
 async def test_offers_beyond_the_bound_are_left_to_the_sweeper(world: World, new_twin: NewTwin) -> None:
     twin = await new_twin()
     offered = world.announcing.offered[-1]
-    idle = Announcer(endpoints=world.endpoints, listing=world.listing, events=world.events)
+    idle = Announcer(
+        endpoints=world.endpoints, listing=world.listing, events=world.events, judging=world.judging
+    )
 
     for number in range(announcing.MAX_WAITING + 10):
         idle.offer(replace(offered, id=EndpointId(f"e{number}")))

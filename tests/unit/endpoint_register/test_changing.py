@@ -157,6 +157,7 @@ async def test_room_for_an_event_is_waited_for_as_long_as_the_request_waits(
         turns=KeyedQueue[str](),
         announcing=world.announcing,
         entropy=world.entropy,
+        judging=world.judging,
         settle_s=0.05,
     )
     parts = replace(world.parts, changing=changing)
@@ -217,6 +218,7 @@ async def test_a_change_is_given_up_while_somebody_still_waits_for_it(
         turns=KeyedQueue[str](),
         announcing=world.announcing,
         entropy=world.entropy,
+        judging=world.judging,
         settle_s=0.1,
     )
 
