@@ -12,6 +12,7 @@ from libs.contracts import (
     connectivity,
     credentials,
     ecap,
+    endpoint_tables,
     endpoints,
     esp,
     lifecycle,
@@ -90,6 +91,7 @@ _INGEST, _REPLIES, _REJECTED = "ingest.dcx", "replica.*.dcx.replies", "rejected.
 _FOR_OPERATORS = (
     *_of(applications),
     *_of(endpoints),
+    *_of(endpoint_tables),
     *(
         one
         for module in (credentials, senml_credentials)
@@ -112,7 +114,7 @@ _ROLES: dict[str, _Role] = {
     "credential-manager": _Role(serves=("credential-manager",), calls=(endpoints.GET_ENDPOINT,), tells=True),
     "endpoint-register": _Role(
         serves=("endpoint-register", "epmx"),
-        calls=(credentials.STORE_TOKEN, credentials.DELETE_ENDPOINT_TOKENS),
+        calls=(credentials.STORE_TOKEN, credentials.STORE_TOKENS, credentials.DELETE_ENDPOINT_TOKENS),
         tells=True,
         hears=(_CONFIGURATION,),
         streams=("EVENTS",),

@@ -5,6 +5,7 @@ from typing import Any
 
 from libs.bus import Bus
 from libs.contracts import applications as tekton
+from libs.contracts import endpoint_tables
 from libs.contracts import endpoints as epr
 from libs.contracts.connectivity import CONNECTED, DISCONNECTED, GIVEN_UP, REPORT_ALIVE, REPORT_SEEN
 from libs.contracts.esp import EPMX
@@ -23,6 +24,7 @@ from libs.contracts.subjects import AnyEventType, AnyOperation
 from services.endpoint_register.bus_api.applications import ApplicationHandlers
 from services.endpoint_register.bus_api.endpoints import EndpointHandlers
 from services.endpoint_register.bus_api.presence import BATCH, PresenceHandlers
+from services.endpoint_register.bus_api.tables import TableHandlers
 from services.endpoint_register.ports import Parts
 
 Handler = Callable[[Any], Awaitable[Reply]]
@@ -59,6 +61,10 @@ _ENDPOINTS: dict[AnyOperation, Callable[[EndpointHandlers], Handler]] = {
     epr.LIST_METADATA_KEYS: lambda on: on.on_list_metadata_keys,
     epr.APPLICATION_METADATA_KEYS: lambda on: on.on_application_metadata_keys,
 }
+_TABLES: dict[AnyOperation, Callable[[TableHandlers], Handler]] = {
+    endpoint_tables.IMPORT_ENDPOINTS: lambda on: on.on_import_endpoints,
+    endpoint_tables.EXPORT_ENDPOINTS: lambda on: on.on_export_endpoints,
+}
 _PRESENCE: dict[AnyOperation, Callable[[PresenceHandlers], Handler]] = {
     REPORT_SEEN: lambda on: on.on_seen,
     REPORT_ALIVE: lambda on: on.on_alive,
@@ -67,6 +73,7 @@ _PRESENCE: dict[AnyOperation, Callable[[PresenceHandlers], Handler]] = {
 SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
     *_APPLICATIONS,
     *_ENDPOINTS,
+    *_TABLES,
     *_PRESENCE,
     REGISTERED,
     UNREGISTERED,
@@ -83,11 +90,13 @@ SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
 async def serve(bus: Bus, parts: Parts) -> None:
     """Answer every operation of :data:`SUBJECTS`."""
     applications, endpoints = ApplicationHandlers(parts), EndpointHandlers(parts)
-    presence = PresenceHandlers(parts)
+    tables, presence = TableHandlers(parts), PresenceHandlers(parts)
     for operation, of_applications in _APPLICATIONS.items():
         await _serve(bus, operation, of_applications(applications))
     for operation, of_endpoints in _ENDPOINTS.items():
         await _serve(bus, operation, of_endpoints(endpoints))
+    for operation, of_tables in _TABLES.items():
+        await _serve(bus, operation, of_tables(tables))
     for operation, of_presence in _PRESENCE.items():
         await _serve(bus, operation, of_presence(presence))
 
