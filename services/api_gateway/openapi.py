@@ -190,6 +190,10 @@ def _success(route: Route, routes: Sequence[Route], schemas: Schemas) -> Schema:
     schema = route.answer if route.reply_type is None else schemas.of(route.reply_type)
     if schema is not None:
         found["content"] = {JSON: {"schema": dict(schema), "example": route.response_example}}
+    if route.texts:
+        found["content"] = {
+            each: {"schema": {"type": "string"}, "example": example} for each, example in route.texts.items()
+        }
     if route.streamed:
         found["content"] |= {
             each: {"schema": {"type": "string"}, "example": written([EXAMPLE], each)}

@@ -9,6 +9,7 @@ that is left are query parameters. So a field added to a Struct is a parameter a
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Final
@@ -66,6 +67,13 @@ class Document:
     media_type: str = "application/json"
 
 
+class Table(Enum):
+    """Which way a table of endpoints goes."""
+
+    IMPORT = "import"
+    EXPORT = "export"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Route:
     """One method on one path.
@@ -91,6 +99,8 @@ class Route:
         timeout_s: Longest wait for the owner, when the usual one is too short.
         by_instance: Service instance to the operation asked instead, with the same messages.
         streamed: Whether the answer is points of time series, page by page, in the form the caller accepts.
+        table: Whether it takes or gives a table of endpoints, row by row.
+        texts: Answers that are text, an example by media type.
     """
 
     tag: Tag
@@ -113,6 +123,8 @@ class Route:
     timeout_s: float | None = None
     by_instance: Mapping[str, Operation[Any, Any]] = field(default_factory=dict)
     streamed: bool = False
+    table: Table | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     def operation_for(self, message: msgspec.Struct) -> Operation[Any, Any]:
         """What is asked of whom for this request."""

@@ -3,6 +3,7 @@
 from services.api_gateway.routes import (
     api_keys,
     applications,
+    endpoint_tables,
     endpoints,
     metadata,
     senml_credentials,
@@ -14,6 +15,7 @@ from services.api_gateway.routes.declaration import Route
 ROUTES: tuple[Route, ...] = (
     *applications.ROUTES,
     *endpoints.ROUTES,
+    *endpoint_tables.ROUTES,
     *metadata.ROUTES,
     *tokens.ROUTES,
     *senml_credentials.ROUTES,
