@@ -181,7 +181,7 @@ class MongoTokenRepository(_MongoCredentials[EndpointToken]):
 
     async def add_many(self, tokens: Sequence[EndpointToken]) -> set[TokenId]:
         ids = [token.id for token in tokens]
-        documents = [_without_none(_token_to_document(token)) for token in tokens]
+        documents = [_without_none(self._document(token)) for token in tokens]
         try:
             with store_errors():
                 await self._collection.insert_many(documents, ordered=False)

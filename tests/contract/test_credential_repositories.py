@@ -295,6 +295,7 @@ async def test_many_are_stored_together_and_those_that_are_not_are_told(tokens: 
     some = await tokens.add_many([again, token(3)])
 
     assert stored == {"token-1", "token-2"}
+    assert [await tokens.find(name) for name in ("token-1", "token-2")] == [token(1), token(2)]
     assert some <= {"token-3"}  # the embedded store leaves the others out as well
     assert (await tokens.find("token-3") is not None) == bool(some)
     assert await tokens.find("another") is None
