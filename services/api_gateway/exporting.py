@@ -17,6 +17,8 @@ from services.api_gateway.row_formats import table
 from services.api_gateway.series_formats import CSV
 from services.api_gateway.streaming import READ_WITHIN_S
 
+_PAGE_WITHIN_S: Final = 30.0
+"""The embedded store takes seconds for a page of 100,000 endpoints (docs/adr/0004)."""
 _HEADERS: Final = {hdrs.CONTENT_DISPOSITION: 'attachment; filename="endpoints.csv"'}
 
 _log = structlog.get_logger()
@@ -30,7 +32,7 @@ async def export_table(
     Raises:
         GroveError: What the owner answered to the first question.
     """
-    reply = await owners.ask(EXPORT_ENDPOINTS, message)
+    reply = await owners.ask(EXPORT_ENDPOINTS, message, timeout_s=_PAGE_WITHIN_S)
     piece = table([header_line(message.columns)])
     if not reply.next:
         piece += _written(reply.rows, message.columns)
@@ -50,7 +52,8 @@ async def export_table(
             piece = b""
             if not reply.next:
                 break
-            reply = await owners.ask(EXPORT_ENDPOINTS, msgspec.structs.replace(message, after=reply.next))
+            following = msgspec.structs.replace(message, after=reply.next)
+            reply = await owners.ask(EXPORT_ENDPOINTS, following, timeout_s=_PAGE_WITHIN_S)
         await response.write_eof()
     except (GroveError, TimeoutError, ConnectionError) as error:
         _log.warning("export.broken", reason=str(error) or type(error).__name__)

@@ -1,7 +1,7 @@
 """Endpoints as rows, some at a time and each once: a table is read along one order, from key to key.
 
-By key and not by number, so that the millionth row costs what the first does, and what comes and goes
-meanwhile repeats or hides no other.
+By key and not by number: nothing is skipped to be thrown away, and what comes and goes meanwhile repeats or
+hides no other.
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,12 @@ from services.endpoint_register.domain.metadata import MAX_KEYS, Metadata, selec
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.scope import application_named_in
 
-READ_AT_ONCE: Final = 200
+READ_AT_ONCE: Final = 1000
+"""The embedded store walks all that is left of a range for each page of it, so pages are large."""
 MAX_BYTES: Final = 256 * 1024
-"""Metadata of one message, as JSON; MessagePack may double that, and a single endpoint may have as much."""
+"""Of one message, as JSON; MessagePack may double that, and the metadata of one endpoint may be as much."""
+
+_DATE_BYTES: Final = 32
 
 Row = tuple[Endpoint, Metadata]
 
@@ -86,7 +89,7 @@ async def _rows(
         endpoint = by_id.get(line.endpoint_id)
         if endpoint is not None and endpoint.state is EndpointState.READY and part.holds(keys_of(endpoint)):
             metadata = selected(endpoint.metadata, columns)
-            size += len(encode_json(metadata))
+            size += len(endpoint.id) + len(endpoint.version) + _DATE_BYTES + len(encode_json(metadata))
             if rows and size > MAX_BYTES:
                 break
             rows.append((endpoint, metadata))
