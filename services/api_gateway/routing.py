@@ -43,7 +43,7 @@ class _Node:
 
 
 class Router:
-    """Looks routes up level by level; a fixed level wins over a placeholder."""
+    """Looks routes up level by level; a fixed level wins over a placeholder where it has the method."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         """Take a table.
@@ -69,12 +69,14 @@ class Router:
             InvalidRequestError: A name in the path is not UTF-8.
         """
         levels = _levels(raw_path)
-        node = _walk(self._root, levels)
-        if node is None:
+        nodes = [node for node in _walk(self._root, levels) if node.routes]
+        if not nodes:
             raise NotFoundError("there is nothing here; /docs lists what there is")
-        route = node.routes.get("GET" if method == "HEAD" else method)
+        wanted = "GET" if method == "HEAD" else method
+        route = next((node.routes[wanted] for node in nodes if wanted in node.routes), None)
         if route is None:
-            raise MethodNotAllowedError(method, {*node.routes, *(["HEAD"] if "GET" in node.routes else [])})
+            methods = {method for node in nodes for method in node.routes}
+            raise MethodNotAllowedError(method, methods | ({"HEAD"} if "GET" in methods else set()))
         return Match(route, _values(route, levels))
 
 
@@ -89,14 +91,13 @@ def _child(node: _Node, level: str) -> _Node:
     return node.variable
 
 
-def _walk(root: _Node, levels: Iterable[str]) -> _Node | None:
-    node = root
+def _walk(root: _Node, levels: Iterable[str]) -> list[_Node]:
+    """Find the nodes of a path, the most fixed first: an endpoint may be called like a table's route."""
+    nodes = [root]
     for level in levels:
-        below = node.fixed.get(level) or (node.variable if level else None)
-        if below is None:
-            return None
-        node = below
-    return node if node.routes else None
+        below = [(node.fixed.get(level), node.variable if level else None) for node in nodes]
+        nodes = [each for pair in below for each in pair if each is not None]
+    return nodes
 
 
 def _values(route: Route, levels: Iterable[str]) -> dict[str, str]:

@@ -23,18 +23,10 @@ _SHOWN: Final = 5
 _decode = msgspec.json.Decoder(RowLine).decode
 
 
-class _Sending:
-    """A file on its way, and how much of it is."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.sent = 0
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """Read the file piece by piece; a pipe may keep us waiting."""
-        while piece := await asyncio.to_thread(self._file.read, _PIECE_BYTES):
-            self.sent += len(piece)
-            yield piece
+async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:
+    """Read a file piece by piece; a pipe may keep us waiting."""
+    while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
+        yield piece
 
 
 class _Tally:
@@ -77,12 +69,12 @@ async def import_file(rest: Rest, name: str, *, version: str, results: str | Non
         CommandError: It cannot be read, or nothing of it was imported, or the rest was not.
     """
     tally = _Tally()
-    with _reading(name) as (file, size), _writing(results) as out:
-        sending, progress = _Sending(file), Progress(size)
+    with _reading(name) as (file, lines), _writing(results, whole=False) as out:
+        progress = Progress(lines)
         call = rest.streamed(
             "POST",
             f"{_ENDPOINTS}/import",
-            sending.pieces(),
+            _pieces(file),
             query={"applicationVersionName": version},
             headers={"Content-Type": "text/csv", "Accept": "application/x-ndjson"},
         )
@@ -93,7 +85,7 @@ async def import_file(rest: Rest, name: str, *, version: str, results: str | Non
                     line = _decode(raw)
                     out.write(raw if as_json else as_csv([line]))
                     tally.add(line)
-                    progress.show(sending.sent, tally.text())
+                    progress.show(line.line, tally.text())
         finally:
             out.flush()
             progress.clear()
@@ -107,7 +99,7 @@ async def export_file(rest: Rest, query: Mapping[str, Any], *, output: str | Non
         CommandError: It failed, or broke off.
     """
     progress, received = Progress(None), 0
-    with _writing(output) as out:
+    with _writing(output, whole=True) as out:
         async with rest.streamed("GET", f"{_ENDPOINTS}/export", query=query) as answer:
             async for piece in answer.content.iter_any():
                 out.write(piece)
@@ -134,26 +126,34 @@ def _told(tally: _Tally) -> int:
 @contextmanager
 def _reading(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
     if name == "-":
-        yield sys.stdin.buffer, None
+        yield sys.stdin.buffer, None  # nobody knows how long a pipe is
         return
     try:
         file = Path(name).open("rb")  # noqa: SIM115 - closed below; only opening may fail here
     except OSError as error:
         raise CommandError(f"cannot read {name}: {error.strerror}", code=WRONG) from error
     with file:
-        yield file, Path(name).stat().st_size
+        lines = sum(piece.count(b"\n") for piece in iter(lambda: file.read(_PIECE_BYTES), b""))
+        file.seek(0)
+        yield file, lines
 
 
 @contextmanager
-def _writing(name: str | None) -> Iterator[IO[bytes]]:
-    """Write to standard output, or to a file of its owner's alone, for it may hold tokens."""
+def _writing(name: str | None, *, whole: bool) -> Iterator[IO[bytes]]:
+    """Write to standard output, or to a file of its owner's alone, for it may hold tokens.
+
+    Args:
+        name: The file; None = standard output.
+        whole: Whether the file is there only once all of it is; else what there is, is kept.
+    """
     if name is None:
         yield sys.stdout.buffer
         return
     path = Path(name)
-    partial = path.with_name(f"{path.name}.part")
+    partial = path.with_name(f"{path.name}.part") if whole else path
     try:
         partial.touch(mode=0o600)
+        partial.chmod(0o600)
         file = partial.open("wb")
     except OSError as error:
         raise CommandError(f"cannot write {name}: {error.strerror}", code=WRONG) from error
