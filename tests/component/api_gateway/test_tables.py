@@ -249,3 +249,18 @@ async def test_an_export_that_fails_half_way_breaks_off(shared_gateway: Gateway)
 
     with pytest.raises(aiohttp.ClientError):
         await shared_gateway.call("GET", EXPORT)
+
+
+async def test_a_table_may_be_larger_than_what_all_requests_may_hold(shared_gateway: Gateway) -> None:
+    register = Register(shared_gateway)
+    cell = b"x" * 120_000
+
+    async def table() -> AsyncIterator[bytes]:
+        yield b"endpointId,text\n"
+        for number in range(600):
+            yield b"e%d,%s\n" % (number, cell)
+
+    lines = lines_of(await imported(shared_gateway, table()))
+
+    assert {each["status"] for each in lines} == {201}
+    assert len(register.ids) == 600
