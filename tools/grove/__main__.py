@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from tools.grove.addresses import Places, find
-from tools.grove.commands import Call
+from tools.grove.command import Call
 from tools.grove.completion import script
 from tools.grove.login import login, logout
 from tools.grove.options import children, parse, parser

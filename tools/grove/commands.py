@@ -1,58 +1,18 @@
 """The table of commands: what each is called, what it takes, and what it does."""
 
-from argparse import Namespace
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tools.grove import tables
+from tools.grove.command import Arg, Call, Command
 from tools.grove.metadata import assignments, unset_keys
-from tools.grove.output import Output
 from tools.grove.problem import WRONG, CommandError
-from tools.grove.rest import Rest, path
+from tools.grove.rest import path
 
 _APPS: Final = "/tekton/api/v1/applications"
 _ENDPOINTS: Final = "/epr/api/v1/endpoints"
 _TOKENS: Final = "/cm/api/v1/endpoints"
 _KEYS: Final = "/auth/api/v1/api-keys"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What a command is given."""
-
-    rest: Rest
-    out: Output
-    args: Namespace
-
-
-@dataclass(frozen=True, slots=True)
-class Arg:
-    """An argument: its names and what argparse is told of it."""
-
-    names: tuple[str, ...]
-    options: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One command.
-
-    Attributes:
-        group: First word; empty = the command has one word.
-        name: Last word.
-        summary: What it does.
-        run: Does it, and returns the exit code; None = 0.
-        args: What it takes.
-        has_json: Whether ``--json`` means anything.
-    """
-
-    group: str
-    name: str
-    summary: str
-    run: Callable[[Call], Awaitable[int | None]]
-    args: tuple[Arg, ...] = field(default=())
-    has_json: bool = True
 
 
 def _arg(*names: str, **options: Any) -> Arg:  # noqa: ANN401 - argparse's own

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-from tools.grove.commands import COMMANDS, Command
+from tools.grove.command import Command
+from tools.grove.commands import COMMANDS
 from tools.grove.completion import SHELLS
 from tools.grove.problem import WRONG
 
