@@ -23,6 +23,7 @@ from libs.contracts.streams import all_streams
 from libs.contracts.subjects import Subjects
 from libs.process import ProcessSettings, Variable, describe
 from tools.event_pages import event_sections, events_table, rejected_section, streams_table
+from tools.grove.addresses import KEY, URL
 from tools.tables import Declared, env_table, fill, subjects_table
 from tools.tracked import tracked
 
@@ -64,7 +65,8 @@ def subjects_of(service: str) -> Sequence[Declared]:
 def known_variables() -> str:
     """Write the source of libs/process/variables.py."""
     owners = [COMMON, LOCAL, *service_names()]
-    names = sorted({variable.name for owner in owners for variable in variables_of(owner)})
+    # Who exports those of the command line may start services from the same shell.
+    names = sorted({variable.name for owner in owners for variable in variables_of(owner)} | {URL, KEY})
     return KNOWN_HEAD + "".join(f'    "{name}",\n' for name in names) + ")\n"
 
 

@@ -14,6 +14,7 @@ from libs.contracts import (
     credentials,
     ecap,
     endpoint_batches,
+    endpoint_tables,
     endpoints,
     esp,
     filters,
@@ -100,6 +101,7 @@ _FOR_OPERATORS = (
     *_of(endpoint_batches),
     *_of(relations),
     *_of(filters),
+    *_of(endpoint_tables),
     *(
         one
         for module in (credentials, senml_credentials)
@@ -129,7 +131,7 @@ _ROLES: dict[str, _Role] = {
     ),
     "endpoint-register": _Role(
         serves=("endpoint-register", "epmx"),
-        calls=(credentials.STORE_TOKEN, credentials.DELETE_ENDPOINT_TOKENS),
+        calls=(credentials.STORE_TOKEN, credentials.STORE_TOKENS, credentials.DELETE_ENDPOINT_TOKENS),
         tells=True,
         hears=(_CONFIGURATION,),
         streams=("EVENTS",),

@@ -104,6 +104,26 @@ class StoreToken(Request, frozen=True, kw_only=True):
     incarnation: str | None = None
 
 
+class FirstToken(Struct, array_like=True, frozen=True):
+    """The first token of a new endpoint; fields as of :class:`StoreToken`."""
+
+    endpoint_id: str
+    token: str
+    incarnation: str
+
+
+class StoreTokens(Request, frozen=True, kw_only=True):
+    """Store the first tokens of many endpoints of one application, each as :class:`StoreToken` does.
+
+    Attributes:
+        application_name: Where the tokens are unique.
+        tokens: At most 50.
+    """
+
+    application_name: str
+    tokens: tuple[FirstToken, ...]
+
+
 class DeleteEndpointTokens(Request, frozen=True, kw_only=True):
     """Forget all tokens of an endpoint that nobody sees any more; repeated it is a success.
 
@@ -115,6 +135,19 @@ class DeleteEndpointTokens(Request, frozen=True, kw_only=True):
 
     endpoint_id: str
     incarnation: str | None = None
+
+
+class TokenOutcome(Struct, array_like=True, frozen=True):
+    """What became of a token: 204, or the error of storing it alone."""
+
+    status_code: int
+    reason: str = ""
+
+
+class StoreTokensReply(Reply, frozen=True, kw_only=True):
+    """An outcome for each token, in their order."""
+
+    outcomes: tuple[TokenOutcome, ...]
 
 
 class TokenPageReply(Reply, frozen=True, kw_only=True):
@@ -143,6 +176,9 @@ SET_TOKEN_STATUS = Operation(
 DELETE_TOKEN = Operation(_OWNER, _PROTOCOL, "delete", DeleteToken, EmptyReply, "Forget a token.")
 STORE_TOKEN = Operation(
     _OWNER, _PROTOCOL, "store", StoreToken, EmptyReply, "Store an endpoint's first token."
+)
+STORE_TOKENS = Operation(
+    _OWNER, _PROTOCOL, "store-many", StoreTokens, StoreTokensReply, "Store first tokens of many endpoints."
 )
 DELETE_ENDPOINT_TOKENS = Operation(
     _OWNER,

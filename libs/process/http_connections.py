@@ -165,6 +165,11 @@ class BoundedConnection(web.RequestHandler):
         if body.is_eof() and not self._messages:
             self._keep(min(self._held_bytes, body.total_bytes))
 
+    def let_go(self) -> None:
+        """Count no more what has arrived of the request in hand: who streams a body has read all of it."""
+        if not self._messages:
+            self._keep(0)
+
     def end(self) -> None:
         """Be done with the request in hand; its answer is about to be written."""
         self._in_hand = False

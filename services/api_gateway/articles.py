@@ -6,7 +6,7 @@ from typing import Any
 from services.api_gateway.curl import curl
 from services.api_gateway.markup import Markup, code_block, element, inline, joined, json_block, prose
 from services.api_gateway.schema_tables import Schema, fields_table, type_words
-from services.api_gateway.series_formats import JSON
+from services.api_gateway.series_formats import CSV, NDJSON
 
 
 def operation_article(
@@ -90,7 +90,7 @@ def _request(operation: Mapping[str, Any], schemas: Mapping[str, Schema]) -> Mar
             element("h4", "Body ", element("span", media_type, class_="place")),
             _content(content, schemas, marked=True),
             # "Try it" of docs.js starts from this
-            element("div", json_block(content["example"], label="Example body"), data_body=media_type),
+            element("div", _example(content["example"], media_type, "Example body"), data_body=media_type),
         ]
         for media_type, content in operation.get("requestBody", {}).get("content", {}).items()
     )
@@ -112,6 +112,11 @@ def _answers(operation: Mapping[str, Any], schemas: Mapping[str, Schema]) -> Mar
     return joined([*(_success(status, each, schemas) for status, each in good), _errors(others)])
 
 
+def _example(example: Any, media_type: str, label: str) -> Markup:  # noqa: ANN401 - any JSON, or a text
+    show = code_block if media_type in {CSV, NDJSON} else json_block
+    return show(example, label=label)
+
+
 def _success(status: str, response: Mapping[str, Any], schemas: Mapping[str, Schema]) -> Markup:
     parts = [element("h4", "Answer ", element("span", status, class_="status good"))]
     extra = [name for name in response["headers"] if name not in {"Correlation-ID", "Location"}]
@@ -122,8 +127,7 @@ def _success(status: str, response: Mapping[str, Any], schemas: Mapping[str, Sch
         )
         parts.append(element("p", told))
     for media_type, content in response.get("content", {}).items():
-        example, label = content["example"], "Example answer"
-        block = code_block(example, label=label) if media_type != JSON else json_block(example, label=label)
+        block = _example(content["example"], media_type, "Example answer")
         parts += [_content(content, schemas, marked=False), block]
     return joined(parts)
 

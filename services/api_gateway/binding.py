@@ -56,7 +56,7 @@ def bind(route: Route, incoming: Incoming, *, caller: Caller) -> Request:
             _bind_one(parameter, given[parameter.place][parameter.name], fields, problems)
         elif parameter.required:
             problems.append(Problem(f"{parameter.place.value}.{parameter.name}", "is missing"))
-    if route.has_body:
+    if route.has_body and route.table is None:
         _bind_body(route, incoming.body, fields, problems)
     if problems:
         raise InvalidRequestError(problems)

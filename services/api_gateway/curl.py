@@ -8,6 +8,7 @@ from urllib.parse import quote
 Operation = Mapping[str, Any]
 
 _ONE_LINE = 60
+_CSV = "text/csv"
 
 
 def curl(method: str, path: str, operation: Operation) -> str:
@@ -15,6 +16,9 @@ def curl(method: str, path: str, operation: Operation) -> str:
     parts = ["curl" if method == "GET" else f"curl -X {method}", f'"$GROVE{example_target(path, operation)}"']
     lines = [" ".join(parts), '-H "Authorization: Bearer $KEY"']
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+        if media_type == _CSV:
+            lines += [f'-H "Content-Type: {media_type}"', "--data-binary @endpoints.csv"]
+            continue
         body = json.dumps(content["example"], ensure_ascii=False)
         if len(body) > _ONE_LINE:
             body = json.dumps(content["example"], ensure_ascii=False, indent=2)

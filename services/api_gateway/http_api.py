@@ -7,7 +7,7 @@ validation, and nothing reaches an owner that is not whole. Around all of it sta
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import hdrs, web
 
@@ -19,13 +19,15 @@ from services.api_gateway.auditing import Auditing
 from services.api_gateway.binding import Incoming, bind, ignored_parameters
 from services.api_gateway.bodies import expect_nothing, read_body
 from services.api_gateway.edge import Edge, correlation_id_of, name_caller, name_route
+from services.api_gateway.exporting import export_table
 from services.api_gateway.gathering import ask_for_all
+from services.api_gateway.importing import Imports
 from services.api_gateway.live.answering import answer_events
 from services.api_gateway.live.streams import LiveStreams
 from services.api_gateway.openapi import openapi
 from services.api_gateway.pages import Page, pages, show
 from services.api_gateway.ports import Clock, Keys, Owners
-from services.api_gateway.routes import Place, Route
+from services.api_gateway.routes import Place, Route, Table
 from services.api_gateway.routing import Match, Router
 from services.api_gateway.streaming import stream_series
 from services.api_gateway.usecases import Presented, identify, permit, within_rate
@@ -69,6 +71,7 @@ class RestApi:
         self._pages: Mapping[str, Page] = pages(openapi(routes))
         self._world = world
         self._limits = limits
+        self._imports = Imports(world.owners, row_timeout_s=limits.body_timeout_s)
 
     def app(self) -> web.Application:
         """Make the application for :meth:`libs.process.Process.serve_http`."""
@@ -108,7 +111,7 @@ class RestApi:
         with world.auditing.refusals(call, caller.api_key):
             permit(caller, route.scope, whole=route.whole)
         body = b""
-        if route.has_body:
+        if route.has_body and route.table is None:
             body = await read_body(request, route, timeout_s=self._limits.body_timeout_s)
         message = bind(route, _incoming(request, match, body), caller=caller)
         if isinstance(message, FollowEvents):
@@ -120,6 +123,9 @@ class RestApi:
         operation = route.operation_for(message)
         if route.streamed:
             return await stream_series(request, message, operation, owners=world.owners)
+        if route.table is not None:
+            async with world.auditing.change(call, caller.api_key, message):
+                return await self._table(request, message, route.table)
         async with world.auditing.change(call, caller.api_key, message) as change:
             reply = await ask_for_all(world.owners, operation, message, timeout_s=route.timeout_s)
             change.done(reply)
@@ -128,6 +134,20 @@ class RestApi:
         if ignored:
             response.headers[IGNORED_HEADER] = ", ".join(ignored)
         return response
+
+    async def _table(
+        self,
+        request: web.Request,
+        message: Any,  # noqa: ANN401 - as its route says
+        table: Table,
+    ) -> web.StreamResponse:
+        if table is Table.EXPORT:
+            return await export_table(request, message, owners=self._world.owners)
+
+        async def check() -> None:
+            await identify(_presented(request), keys=self._world.keys, clock=self._world.clock)
+
+        return await self._imports.answer(request, message, check=check)
 
 
 def _call_of(request: web.Request, match: Match) -> Call:

@@ -197,6 +197,10 @@ def _success(route: Route, routes: Sequence[Route], schemas: Schemas) -> Schema:
     if schema is not None:
         media_type = MEDIA_TYPE if route.live else JSON
         found["content"] = {media_type: {"schema": dict(schema), "example": route.response_example}}
+    if route.texts:
+        found["content"] = {
+            each: {"schema": {"type": "string"}, "example": example} for each, example in route.texts.items()
+        }
     if route.streamed:
         found["content"] |= {
             each: {"schema": {"type": "string"}, "example": written([EXAMPLE], each)}

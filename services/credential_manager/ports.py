@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from libs.contracts.audit import AuditEntry
-from libs.contracts.ids import ApiKeyId, ApplicationName, AppVersionName, EndpointId
+from libs.contracts.ids import ApiKeyId, ApplicationName, AppVersionName, EndpointId, TokenId
 from libs.contracts.senml import DvnUuid
 from services.credential_manager.domain import (
     Announcement,
@@ -95,6 +95,9 @@ class TokenRepository(CredentialRepository[EndpointToken], Protocol):
 
     async def find_by_value(self, application: ApplicationName, fingerprint: bytes) -> EndpointToken | None:
         """The token that has this value, LIVE or UNCONFIRMED."""
+
+    async def add_many(self, tokens: Sequence[EndpointToken]) -> set[TokenId]:
+        """Store new ones; tell which are stored: once a value exists already, others may be left out too."""
 
     async def find_by_values(
         self, application: ApplicationName, fingerprints: Sequence[bytes]

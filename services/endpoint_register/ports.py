@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
+from libs.contracts.errors import GroveError
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.messages import Event
 from libs.contracts.subjects import EventType
@@ -63,6 +64,9 @@ class EndpointRepository(Protocol):
     async def add(self, endpoint: Endpoint) -> bool:
         """Store a new endpoint; False when its id is taken by another incarnation."""
 
+    async def add_many(self, endpoints: Sequence[Endpoint]) -> set[EndpointId]:
+        """Store new endpoints with ids of their own; tell which are stored: the other ids are taken."""
+
     async def find(
         self, endpoint_id: EndpointId, *, metadata: bool = True, outbox: bool = False
     ) -> Endpoint | None:
@@ -106,6 +110,9 @@ class EndpointListing(Protocol):
         Returns:
             The incarnation whose line stands now.
         """
+
+    async def put_new(self, lines: Sequence[Listed]) -> set[EndpointId]:
+        """List endpoints that have no line; tell which are listed now: the others have one already."""
 
     async def drop(self, endpoint_id: EndpointId, *, incarnation: str) -> None:
         """List it no more, if it still is this incarnation."""
@@ -297,6 +304,13 @@ class Credentials(Protocol):
         Raises:
             ConflictError: The application has this token, for another endpoint.
             UnavailableError: Not now; as with DeadlineError, it may have happened.
+        """
+
+    async def store_tokens(self, tokens: Sequence[tuple[Endpoint, str]]) -> list[GroveError | None]:
+        """Store the first tokens of endpoints of one application; for each what storing it alone raises.
+
+        Raises:
+            UnavailableError: Not now; as with DeadlineError, some may be stored.
         """
 
     async def delete_tokens(self, endpoint: Endpoint) -> None:

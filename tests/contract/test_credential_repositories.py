@@ -285,3 +285,17 @@ async def test_seeded_keys_are_known_and_pages_are_newest_first(api_keys: ApiKey
     assert await api_keys.seeded() == [keys[1]]
     assert await api_keys.page(offset=0, limit=2) == ([keys[2], keys[1]], 3)
     assert await api_keys.page(offset=2, limit=2) == ([keys[0]], 3)
+
+
+async def test_many_are_stored_together_and_those_that_are_not_are_told(tokens: TokenRepository) -> None:
+    await tokens.add(token(0))
+    again = replace(token(0), id=TokenId("another"))
+
+    stored = await tokens.add_many([token(1), token(2)])
+    some = await tokens.add_many([again, token(3)])
+
+    assert stored == {"token-1", "token-2"}
+    assert [await tokens.find(name) for name in ("token-1", "token-2")] == [token(1), token(2)]
+    assert some <= {"token-3"}  # the embedded store leaves the others out as well
+    assert (await tokens.find("token-3") is not None) == bool(some)
+    assert await tokens.find("another") is None

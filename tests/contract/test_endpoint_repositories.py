@@ -405,3 +405,32 @@ async def test_no_sweep_scans_a_collection(kept: Kept) -> None:
 
         assert "COLLSCAN" not in stages
         assert "'SORT'" not in stages
+
+
+async def test_many_are_added_together_and_those_whose_id_is_taken_are_not(kept: Kept) -> None:
+    await kept.endpoints.add(endpoint("a"))
+    fresh = [endpoint(name, metadata={"name": name}) for name in "bc"]
+
+    stored = await kept.endpoints.add_many([endpoint("a", incarnation="another"), *fresh])
+    again = await kept.endpoints.add_many([endpoint("a", incarnation="another")])
+
+    assert (stored, again) == ({"b", "c"}, set())
+    found = await kept.endpoints.find_many([EndpointId(name) for name in "abc"], metadata=True)
+    assert {each.id: each.incarnation for each in found} == {"a": "of-a", "b": "of-b", "c": "of-c"}
+    assert {each.id: dict(each.metadata) for each in found}[EndpointId("c")] == {"name": "c"}
+    due = [each.id async for each in kept.endpoints.unfinished(before=START + timedelta(seconds=1))]
+    assert set(due) == {"a", "b", "c"}
+
+
+async def test_many_are_listed_together_and_those_that_have_a_line_are_not(kept: Kept) -> None:
+    await kept.listing.put(listed(endpoint("a", incarnation="older")))
+
+    listed_now = await kept.listing.put_new([listed(endpoint(name)) for name in "abc"])
+
+    assert listed_now == {"b", "c"}
+    lines = await kept.listing.page(range_of(Order.ENDPOINT_ID, descending=False), limit=10)
+    assert [(each.endpoint_id, each.incarnation) for each in lines] == [
+        ("a", "older"),
+        ("b", "of-b"),
+        ("c", "of-c"),
+    ]

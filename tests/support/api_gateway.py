@@ -25,6 +25,8 @@ def body_of(route: Route) -> tuple[bytes | None, str]:
     if not route.has_body:
         return None, ""
     media_type = route.document.media_type if route.document else "application/json"
+    if route.table is not None:
+        return route.request_example.encode(), media_type
     return json.dumps(route.request_example).encode(), media_type
 
 

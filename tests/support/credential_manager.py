@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from libs.contracts.ecap import EndpointTokenStatusChangedEvent
 from libs.contracts.errors import ForbiddenError, NotFoundError, UnavailableError
-from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
+from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId, TokenId
 from libs.contracts.senml import DvnUuid
 from libs.contracts.senml_credentials import SenmlCredentialStatusChangedEvent
 from libs.contracts.tokens import TokenStatus
@@ -156,6 +156,9 @@ class InMemoryTokenRepository(_InMemoryCredentials[EndpointToken]):
             if (token.application, token.fingerprint) == (application, fingerprint):
                 return token
         return None
+
+    async def add_many(self, tokens: Sequence[EndpointToken]) -> set[TokenId]:
+        return {token.id for token in tokens if await self.add(token)}
 
     async def find_by_values(
         self, application: ApplicationName, fingerprints: Sequence[bytes]

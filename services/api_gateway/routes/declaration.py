@@ -9,6 +9,7 @@ that is left are query parameters. So a field added to a Struct is a parameter a
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Final
@@ -83,6 +84,13 @@ class Document:
     media_type: str = "application/json"
 
 
+class Table(Enum):
+    """Which way a table of endpoints goes."""
+
+    IMPORT = "import"
+    EXPORT = "export"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Route:
     """One method on one path.
@@ -111,6 +119,8 @@ class Route:
         only_asks: Whether it changes nothing although its method says otherwise, such as a search by POST.
         streamed: Whether the answer is points of time series, page by page, in the form the caller accepts.
         live: Whether the gateway answers itself, with events that do not end; nobody is asked.
+        table: Whether it takes or gives a table of endpoints, row by row.
+        texts: Answers that are text, an example by media type.
     """
 
     tag: Tag
@@ -136,6 +146,8 @@ class Route:
     only_asks: bool = False
     streamed: bool = False
     live: bool = False
+    table: Table | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     def operation_for(self, message: msgspec.Struct) -> Operation[Any, Any]:
         """What is asked of whom for this request."""

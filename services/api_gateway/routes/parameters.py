@@ -67,6 +67,7 @@ _EXAMPLES: Mapping[str, Any] = {
     "credentialId": "5d0cf6fd-92a7-4df5-8a53-60a4d1b0bd0e",
     "apiKeyId": "2af4e4a9-c92b-4aa3-822d-ba71860161fc",
     "sort": "-createdDate",
+    "columns": "location",
     "applicationNames": "olives",
     "appName": "olives",
     "taskId": "7f2b9c41d08e35aa",

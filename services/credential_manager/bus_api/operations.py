@@ -35,6 +35,7 @@ from libs.contracts.credentials import (
     LIST_TOKENS,
     SET_TOKEN_STATUS,
     STORE_TOKEN,
+    STORE_TOKENS,
     CreatedToken,
     CreatedTokenReply,
     CreateToken,
@@ -43,7 +44,10 @@ from libs.contracts.credentials import (
     ListTokens,
     SetTokenStatus,
     StoreToken,
+    StoreTokens,
+    StoreTokensReply,
     Token,
+    TokenOutcome,
     TokenPage,
     TokenPageReply,
 )
@@ -101,6 +105,7 @@ CREDENTIAL_SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
     SET_TOKEN_STATUS,
     DELETE_TOKEN,
     STORE_TOKEN,
+    STORE_TOKENS,
     DELETE_ENDPOINT_TOKENS,
     CREATE_SENML_CREDENTIAL,
     LIST_SENML_CREDENTIALS,
@@ -180,6 +185,7 @@ class BusApi:
         await _serve(bus, SET_TOKEN_STATUS, self.on_set_token_status)
         await _serve(bus, DELETE_TOKEN, self.on_delete_token)
         await _serve(bus, STORE_TOKEN, self.on_store_token)
+        await _serve(bus, STORE_TOKENS, self.on_store_tokens)
         await _serve(bus, DELETE_ENDPOINT_TOKENS, self.on_delete_endpoint_tokens)
         await _serve(bus, CREATE_SENML_CREDENTIAL, self.on_create_senml_credential)
         await _serve(bus, LIST_SENML_CREDENTIALS, self.on_list_senml_credentials)
@@ -235,6 +241,17 @@ class BusApi:
     async def on_store_token(self, request: StoreToken) -> EmptyReply:
         await tokens.store_token(request, parts=self._parts)
         return EmptyReply(status_code=_NO_CONTENT)
+
+    async def on_store_tokens(self, request: StoreTokens) -> StoreTokensReply:
+        outcomes = await tokens.store_tokens(request, parts=self._parts)
+        return StoreTokensReply(
+            outcomes=tuple(
+                TokenOutcome(_NO_CONTENT)
+                if each is None
+                else TokenOutcome(each.status_code, each.reason_phrase)
+                for each in outcomes
+            )
+        )
 
     async def on_delete_endpoint_tokens(self, request: DeleteEndpointTokens) -> EmptyReply:
         await removing.delete_endpoint_tokens(request, parts=self._parts)

@@ -76,7 +76,7 @@ class _MongoRecords(Generic[RecordT]):
         self._from_document = from_document
 
     async def add(self, record: RecordT) -> bool:
-        document = {name: value for name, value in self._document(record).items() if value is not None}
+        document = _without_none(self._document(record))
 
         async def insert() -> bool:
             try:
@@ -179,6 +179,18 @@ class MongoTokenRepository(_MongoCredentials[EndpointToken]):
     async def find_by_value(self, application: ApplicationName, fingerprint: bytes) -> EndpointToken | None:
         return await self._find({"application": application, "tokenHash": Binary(fingerprint)})
 
+    async def add_many(self, tokens: Sequence[EndpointToken]) -> set[TokenId]:
+        ids = [token.id for token in tokens]
+        documents = [_without_none(self._document(token)) for token in tokens]
+        try:
+            with store_errors():
+                await self._collection.insert_many(documents, ordered=False)
+        except DuplicateError:
+            with store_errors():
+                found = await self._collection.find({"_id": {"$in": ids}}, {"_id": 1}).to_list()
+            return {TokenId(document["_id"]) for document in found}
+        return set(ids)
+
     async def find_by_values(
         self, application: ApplicationName, fingerprints: Sequence[bytes]
     ) -> list[EndpointToken]:
@@ -236,6 +248,10 @@ class MongoApiKeyRepository(_MongoRecords[ApiKey]):
             total = await self._collection.count_documents({})
             newest = self._collection.find({}).sort("createdDate", -1).skip(offset).limit(limit)
             return [_api_key_from_document(found) async for found in newest], total
+
+
+def _without_none(document: Document) -> Document:
+    return {name: value for name, value in document.items() if value is not None}
 
 
 async def _settled(write: Callable[[], Awaitable[bool]]) -> bool:

@@ -6,10 +6,19 @@ told; 503 then means "stored, but they may not know yet", and repeating the requ
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Final
 
 from libs.contracts.api_keys import check_limits
 from libs.contracts.conditions import check_if_match, is_current
-from libs.contracts.credentials import CreateToken, DeleteToken, ListTokens, SetTokenStatus, StoreToken
+from libs.contracts.credentials import (
+    CreateToken,
+    DeleteToken,
+    FirstToken,
+    ListTokens,
+    SetTokenStatus,
+    StoreToken,
+    StoreTokens,
+)
 from libs.contracts.errors import BadRequestError, ConflictError, GroveError, NotFoundError, UnavailableError
 from libs.contracts.ids import (
     ApplicationName,
@@ -32,6 +41,9 @@ from services.credential_manager.domain import (
 from services.credential_manager.ports import Parts, RegisteredEndpoint
 from services.credential_manager.usecases.changing import change, new_change
 from services.credential_manager.usecases.claiming import claim
+
+MAX_AT_ONCE: Final = 50
+"""Most tokens stored by one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +104,47 @@ async def store_token(cmd: StoreToken, *, parts: Parts) -> None:
     )
     stored = await _claim(token, parts=parts, same_endpoint_is_success=True)
     await parts.announcing.tell_if_possible(stored)
+
+
+async def store_tokens(cmd: StoreTokens, *, parts: Parts) -> list[GroveError | None]:
+    """Store first tokens of many endpoints with one write; tell for each what storing it alone would.
+
+    Raises:
+        BadRequestError: Too many tokens, or not the name of an application.
+        UnavailableError: Which of them are stored is unknown.
+    """
+    if len(cmd.tokens) > MAX_AT_ONCE:
+        raise BadRequestError(f"at most {MAX_AT_ONCE} tokens")
+    application = check_application_name(cmd.application_name)
+    outcomes: list[GroveError | None] = [None] * len(cmd.tokens)
+    new: dict[int, EndpointToken] = {}
+    for number, each in enumerate(cmd.tokens):
+        try:
+            endpoint_id = check_endpoint_id(each.endpoint_id)
+            token = _new_token(endpoint_id, application, check_token(each.token), parts=parts)
+        except BadRequestError as error:
+            outcomes[number] = error
+        else:
+            new[number] = replace(token, incarnation=each.incarnation)
+    stored = await parts.tokens.add_many(list(new.values())) if new else set()
+    for number in [number for number, token in new.items() if token.id not in stored]:
+        outcomes[number] = await _store_alone(cmd.application_name, cmd.tokens[number], parts=parts)
+    return outcomes
+
+
+async def _store_alone(application: str, each: FirstToken, *, parts: Parts) -> GroveError | None:
+    """Find out what is in the way of a token whose value exists."""
+    alone = StoreToken(
+        application_name=application,
+        endpoint_id=each.endpoint_id,
+        token=each.token,
+        incarnation=each.incarnation,
+    )
+    try:
+        await store_token(alone, parts=parts)
+    except GroveError as error:
+        return error
+    return None
 
 
 async def list_tokens(cmd: ListTokens, *, parts: Parts) -> TokenList:

@@ -1,15 +1,19 @@
 """Ports whose other side is the bus."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
 
 from libs.bus import Bus, LookupCache
 from libs.contracts.credentials import (
     DELETE_ENDPOINT_TOKENS,
     STORE_TOKEN,
+    STORE_TOKENS,
     DeleteEndpointTokens,
+    FirstToken,
     StoreToken,
+    StoreTokens,
 )
+from libs.contracts.errors import GroveError, error_for
 from libs.contracts.ids import ApplicationName, AppVersionName, application_of
 from libs.contracts.lifecycle import (
     CONFIGURATION_DELETED,
@@ -24,6 +28,10 @@ from services.endpoint_register.domain.whitelist import Whitelist
 _CREDENTIALS_S: Final = 4.0
 """Creating an endpoint asks once and writes four times, and its caller waits 5 s for all of it."""
 
+_MANY_CREDENTIALS_S: Final = 10.0
+"""An import waits longer, see the gateway; and a creation lives a minute."""
+
+_FIRST_ERROR: Final = 400
 _MAX_VERSIONS: Final = 10_000
 
 
@@ -46,6 +54,22 @@ class BusCredentials:
             STORE_TOKEN.reply,
             timeout_s=_CREDENTIALS_S,
         )
+
+    async def store_tokens(self, tokens: Sequence[tuple[Endpoint, str]]) -> list[GroveError | None]:
+        """Store the first tokens of these incarnations."""
+        reply = await self._bus.request(
+            STORE_TOKENS.subject(self._bus.subjects),
+            StoreTokens(
+                application_name=tokens[0][0].application,
+                tokens=tuple(FirstToken(each.id, token, each.incarnation) for each, token in tokens),
+            ),
+            STORE_TOKENS.reply,
+            timeout_s=_MANY_CREDENTIALS_S,
+        )
+        return [
+            None if each.status_code < _FIRST_ERROR else error_for(each.status_code, each.reason)
+            for each in reply.outcomes
+        ]
 
     async def delete_tokens(self, endpoint: Endpoint) -> None:
         """Forget all tokens of this incarnation."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from libs.bus import Bus
 from libs.contracts import applications as tekton
-from libs.contracts import endpoint_batches, relations
+from libs.contracts import endpoint_batches, endpoint_tables, relations
 from libs.contracts import endpoints as epr
 from libs.contracts import filters as efe
 from libs.contracts.connectivity import CONNECTED, DISCONNECTED, GIVEN_UP, REPORT_ALIVE, REPORT_SEEN
@@ -28,6 +28,7 @@ from services.endpoint_register.bus_api.endpoints import EndpointHandlers
 from services.endpoint_register.bus_api.filters import FilterHandlers
 from services.endpoint_register.bus_api.presence import BATCH, PresenceHandlers
 from services.endpoint_register.bus_api.relations import RelationHandlers
+from services.endpoint_register.bus_api.tables import TableHandlers
 from services.endpoint_register.ports import Parts
 
 Handler = Callable[[Any], Awaitable[Reply]]
@@ -82,6 +83,10 @@ _FILTERS: dict[AnyOperation, Callable[[FilterHandlers], Handler]] = {
     efe.UPDATE_FILTER: lambda on: on.on_update_filter,
     efe.DELETE_FILTER: lambda on: on.on_delete_filter,
 }
+_TABLES: dict[AnyOperation, Callable[[TableHandlers], Handler]] = {
+    endpoint_tables.IMPORT_ENDPOINTS: lambda on: on.on_import_endpoints,
+    endpoint_tables.EXPORT_ENDPOINTS: lambda on: on.on_export_endpoints,
+}
 _PRESENCE: dict[AnyOperation, Callable[[PresenceHandlers], Handler]] = {
     REPORT_SEEN: lambda on: on.on_seen,
     REPORT_ALIVE: lambda on: on.on_alive,
@@ -93,6 +98,7 @@ SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (
     *_BATCHES,
     *_RELATIONS,
     *_FILTERS,
+    *_TABLES,
     *_PRESENCE,
     REGISTERED,
     UNREGISTERED,
@@ -112,7 +118,7 @@ async def serve(bus: Bus, parts: Parts) -> None:
     """Answer every operation of :data:`SUBJECTS`."""
     applications, endpoints = ApplicationHandlers(parts), EndpointHandlers(parts)
     batches, presence = BatchHandlers(parts, endpoints=endpoints), PresenceHandlers(parts)
-    filters = FilterHandlers(parts)
+    filters, tables = FilterHandlers(parts), TableHandlers(parts)
     for operation, of_applications in _APPLICATIONS.items():
         await _serve(bus, operation, of_applications(applications))
     for operation, of_endpoints in _ENDPOINTS.items():
@@ -123,6 +129,8 @@ async def serve(bus: Bus, parts: Parts) -> None:
         await _serve(bus, operation, of_relations(RelationHandlers(parts)))
     for operation, of_filters in _FILTERS.items():
         await _serve(bus, operation, of_filters(filters))
+    for operation, of_tables in _TABLES.items():
+        await _serve(bus, operation, of_tables(tables))
     for operation, of_presence in _PRESENCE.items():
         await _serve(bus, operation, of_presence(presence))
 

@@ -67,6 +67,24 @@ class MongoEndpointRepository:
             return found is not None and found["incarnation"] == endpoint.incarnation
         return True
 
+    async def add_many(self, endpoints: Sequence[Endpoint]) -> set[EndpointId]:
+        """Store new endpoints with ids of their own; tell which are stored: the other ids are taken."""
+        now = self._clock.now()
+        ids = [endpoint.id for endpoint in endpoints]
+        try:
+            with store_errors():
+                await self._collection.insert_many(
+                    [_to_document(endpoint) | {"dueSince": now} for endpoint in endpoints], ordered=False
+                )
+        except DuplicateError:
+            with store_errors():
+                found = await self._collection.find({"_id": {"$in": ids}}, {"incarnation": 1}).to_list()
+            stored = {document["_id"]: document["incarnation"] for document in found}
+            left_out = [each for each in endpoints if each.id not in stored]
+            stored |= {each.id: each.incarnation for each in left_out if await self.add(each)}
+            return {each.id for each in endpoints if stored.get(each.id) == each.incarnation}
+        return set(ids)
+
     async def find(
         self, endpoint_id: EndpointId, *, metadata: bool = True, outbox: bool = False
     ) -> Endpoint | None:

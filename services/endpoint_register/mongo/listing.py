@@ -1,5 +1,6 @@
 """What lists of endpoints need, small and apart: a change of metadata touches none of its indexes."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from libs.contracts.ids import EndpointId
@@ -38,6 +39,23 @@ class MongoEndpointListing:
                     continue  # dropped in between
                 return str(found["incarnation"])
             return line.incarnation
+
+    async def put_new(self, lines: Sequence[Listed]) -> set[EndpointId]:
+        """List endpoints that have no line; tell which are listed now: the others have one already."""
+        ids = [line.endpoint_id for line in lines]
+        documents = [
+            {"_id": line.endpoint_id, "incarnation": line.incarnation, "seq": line.seq, **line.keys}
+            for line in lines
+        ]
+        try:
+            with store_errors():
+                await self._collection.insert_many(documents, ordered=False)
+        except DuplicateError:
+            with store_errors():
+                found = await self._collection.find({"_id": {"$in": ids}}, {"incarnation": 1}).to_list()
+            stored = {document["_id"]: document["incarnation"] for document in found}
+            return {line.endpoint_id for line in lines if stored.get(line.endpoint_id) == line.incarnation}
+        return set(ids)
 
     async def drop(self, endpoint_id: EndpointId, *, incarnation: str) -> None:
         """List it no more, if it still is this incarnation."""

@@ -6,15 +6,44 @@ before that leaves the event of the move in the outbox, which is not published b
 written: see :mod:`.announcing`.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
-from libs.contracts.errors import UnavailableError
+from libs.contracts.errors import GroveError, UnavailableError
+from libs.contracts.ids import EndpointId
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.domain.listing import listed
 from services.endpoint_register.ports import EndpointListing, EndpointRepository
 
 _ATTEMPTS: Final = 16
 _LISTED: Final = frozenset({EndpointState.CREATING, EndpointState.READY})
+
+
+async def enlist_many(
+    new: Sequence[Endpoint], *, endpoints: EndpointRepository, listing: EndpointListing
+) -> dict[EndpointId, GroveError]:
+    """List endpoints that were just added, with one write and one look; tell which could not be listed.
+
+    Raises:
+        UnavailableError: The store is away; some may be listed.
+    """
+    stand = await listing.put_new([listed(endpoint) for endpoint in new])
+    ids = [endpoint.id for endpoint in new]
+    now = {each.id: each for each in await endpoints.find_many(ids, metadata=False)}
+    failed: dict[EndpointId, GroveError] = {}
+    for endpoint in new:
+        alive = now.get(endpoint.id)
+        same = alive is not None and (alive.incarnation, alive.version, alive.state) == (
+            endpoint.incarnation,
+            endpoint.version,
+            endpoint.state,
+        )
+        if not same or endpoint.id not in stand:
+            try:
+                await enlist(endpoint, endpoints=endpoints, listing=listing)
+            except GroveError as error:
+                failed[endpoint.id] = error
+    return failed
 
 
 async def enlist(endpoint: Endpoint, *, endpoints: EndpointRepository, listing: EndpointListing) -> None:

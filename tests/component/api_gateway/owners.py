@@ -17,6 +17,7 @@ from libs.contracts.api_keys import (
     CheckApiKey,
     Scope,
 )
+from libs.contracts.endpoint_tables import RowOutcome
 from libs.contracts.errors import UnauthorizedError
 from libs.contracts.messages import Reply
 from libs.contracts.streams import audit_stream, events_stream
@@ -125,7 +126,7 @@ class Owners:
         async def on_request(request: Anything) -> Reply:
             self.asked.append(request)
             handler = self._handlers.get(subject)
-            return await handler(request) if handler else example_reply(_route_of(request, routes))
+            return await handler(request) if handler else example_reply(_route_of(request, routes), request)
 
         operation = routes[0].operation
         await self._bus.serve(subject, operation.request, on_request, queue=operation.instance)
@@ -136,12 +137,14 @@ def _route_of(request: Anything, routes: Sequence[Route]) -> Route:
     return next(each for each in routes if all(getattr(request, name) is None for name in each.fixed))
 
 
-def example_reply(route: Route) -> Reply:
+def example_reply(route: Route, request: Anything) -> Reply:
     """The reply whose answer is the example of the documentation."""
     fields: dict[str, Any] = {}
     if route.reply_type is not None:
         fields["body"] = msgspec.convert(route.response_example, route.reply_type)
-    if route.streamed:
+    if route.table is not None:
+        fields["rows"] = tuple(RowOutcome(201, "tree", "token") for _ in getattr(request, "payload", ()))
+    elif route.streamed:
         fields["runs"] = [EXAMPLE]
     elif route.answer is not None:
         fields["payload"] = json.dumps(route.response_example).encode()

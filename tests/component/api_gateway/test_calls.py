@@ -43,7 +43,7 @@ class MetadataOwner:
 
 
 async def test_the_example_of_every_route_works(shared_gateway: Gateway) -> None:
-    for route in ROUTES:
+    for route in (each for each in ROUTES if each.table is None):
         data, content_type = body_of(route)
         headers = {"Content-Type": content_type} if data else {}
 

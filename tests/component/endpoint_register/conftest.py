@@ -19,8 +19,12 @@ from libs.contracts.applications import EmptyReply
 from libs.contracts.credentials import (
     DELETE_ENDPOINT_TOKENS,
     STORE_TOKEN,
+    STORE_TOKENS,
     DeleteEndpointTokens,
     StoreToken,
+    StoreTokens,
+    StoreTokensReply,
+    TokenOutcome,
 )
 from libs.contracts.errors import ConflictError, GroveError
 from libs.contracts.esp import EPMX, ClientData
@@ -65,6 +69,19 @@ class StandInCredentials:
             raise ConflictError("the token is taken")
         return EmptyReply(status_code=204)
 
+    async def on_store_many(self, request: StoreTokens) -> StoreTokensReply:
+        outcomes = []
+        for each in request.tokens:
+            one = StoreToken(
+                application_name=request.application_name, endpoint_id=each.endpoint_id, token=each.token
+            )
+            try:
+                await self.on_store(one)
+                outcomes.append(TokenOutcome(204))
+            except GroveError as error:
+                outcomes.append(TokenOutcome(error.status_code, error.reason_phrase))
+        return StoreTokensReply(outcomes=tuple(outcomes))
+
     async def on_delete(self, request: DeleteEndpointTokens) -> EmptyReply:
         if self.refusal is not None and self.refusal.retried:
             raise self.refusal
@@ -74,6 +91,7 @@ class StandInCredentials:
     async def serve(self, bus: Bus) -> None:
         subjects, queue = bus.subjects, "credential-manager"
         await bus.serve(STORE_TOKEN.subject(subjects), StoreToken, self.on_store, queue=queue)
+        await bus.serve(STORE_TOKENS.subject(subjects), StoreTokens, self.on_store_many, queue=queue)
         await bus.serve(
             DELETE_ENDPOINT_TOKENS.subject(subjects), DeleteEndpointTokens, self.on_delete, queue=queue
         )

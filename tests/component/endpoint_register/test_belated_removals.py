@@ -1,7 +1,7 @@
 """A removal that slept in one replica while another finished it, with the real credential-manager."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -39,6 +39,9 @@ class Sleeping:
     async def store_token(self, token: str, *, endpoint: Endpoint) -> None:
         await self.awake.store_token(token, endpoint=endpoint)
 
+    async def store_tokens(self, tokens: Sequence[tuple[Endpoint, str]]) -> list[GroveError | None]:
+        return await self.awake.store_tokens(tokens)
+
     async def delete_tokens(self, endpoint: Endpoint) -> None:
         self.asleep.set()
         await self.woken.wait()
@@ -54,6 +57,9 @@ class Lost:
     async def store_token(self, token: str, *, endpoint: Endpoint) -> None:
         await self._awake.store_token(token, endpoint=endpoint)
         raise GroveError("the answer got lost")
+
+    async def store_tokens(self, tokens: Sequence[tuple[Endpoint, str]]) -> list[GroveError | None]:
+        raise AssertionError
 
     async def delete_tokens(self, endpoint: Endpoint) -> None:
         raise AssertionError

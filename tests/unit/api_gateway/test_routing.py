@@ -44,6 +44,19 @@ def test_an_endpoint_may_be_called_as_a_fixed_level_is(name: str) -> None:
     assert caught.value.allowed == "DELETE, GET, HEAD, POST"
 
 
+def test_an_endpoint_may_be_called_like_a_fixed_level() -> None:
+    for method, path in (
+        ("GET", "/epr/api/v1/endpoints/import"),
+        ("DELETE", "/epr/api/v1/endpoints/export"),
+        ("GET", "/epr/api/v1/endpoints/export/metadata"),
+    ):
+        assert ROUTER.match(method, path).values["endpointId"] in {"import", "export"}
+    assert ROUTER.match("GET", "/epr/api/v1/endpoints/export").values == {}
+    with pytest.raises(MethodNotAllowedError) as caught:
+        ROUTER.match("PUT", "/epr/api/v1/endpoints/import")
+    assert caught.value.allowed == "DELETE, GET, HEAD, POST"
+
+
 def test_head_is_answered_where_get_is() -> None:
     assert ROUTER.match("HEAD", "/auth/api/v1/me").route.method == "GET"
 

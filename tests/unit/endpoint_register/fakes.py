@@ -95,6 +95,9 @@ class InMemoryEndpointRepository:
             self.due[endpoint.id] = self._clock.now()
         return kept.incarnation == endpoint.incarnation
 
+    async def add_many(self, endpoints: Sequence[Endpoint]) -> set[EndpointId]:
+        return {endpoint.id for endpoint in endpoints if await self.add(endpoint)}
+
     async def find(
         self, endpoint_id: EndpointId, *, metadata: bool = True, outbox: bool = False
     ) -> Endpoint | None:
@@ -184,6 +187,10 @@ class InMemoryEndpointListing:
         if kept.incarnation == line.incarnation and kept.seq < line.seq:
             self.lines[line.endpoint_id] = line
         return kept.incarnation
+
+    async def put_new(self, lines: Sequence[Listed]) -> set[EndpointId]:
+        new = [line for line in lines if line.endpoint_id not in self.lines]
+        return {line.endpoint_id for line in new if await self.put(line) == line.incarnation}
 
     async def drop(self, endpoint_id: EndpointId, *, incarnation: str) -> None:
         line = self.lines.get(endpoint_id)
@@ -390,6 +397,16 @@ class InMemoryCredentials:
         self.tokens[key] = endpoint.id
         if self.lost_answer is not None:
             raise self.lost_answer
+
+    async def store_tokens(self, tokens: Sequence[tuple[Endpoint, str]]) -> list[GroveError | None]:
+        return [await self._refusal(token, endpoint) for endpoint, token in tokens]
+
+    async def _refusal(self, token: str, endpoint: Endpoint) -> GroveError | None:
+        try:
+            await self.store_token(token, endpoint=endpoint)
+        except GroveError as error:
+            return error
+        return None
 
     async def delete_tokens(self, endpoint: Endpoint) -> None:
         await self.before_delete()

@@ -1,5 +1,6 @@
 """Tasks that create many endpoints: accepted as a whole, carried out once, whoever dies meanwhile."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -433,6 +434,9 @@ async def test_one_that_cannot_be_created_now_does_not_stop_the_others(world: Wo
             if endpoint.id == "tree-7":
                 raise InternalError
             await real.store_token(token, endpoint=endpoint)
+
+        async def store_tokens(self, tokens: Sequence[Any]) -> list[GroveError | None]:
+            return await real.store_tokens(tokens)
 
         async def delete_tokens(self, endpoint: Any) -> None:  # noqa: ANN401 - as in the port
             await real.delete_tokens(endpoint)

@@ -1,0 +1,51 @@
+"""``python -m tools.grove``."""
+
+import asyncio
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+
+from tools.grove.addresses import Places, find
+from tools.grove.command import Call
+from tools.grove.completion import script
+from tools.grove.login import login, logout
+from tools.grove.options import children, parse, parser
+from tools.grove.output import Output, note
+from tools.grove.problem import INTERRUPTED, CommandError
+from tools.grove.rest import connected
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Carry out one command; returns the exit code, see ``--help``."""
+    args = parse(arguments)
+    try:
+        return asyncio.run(_run(args))
+    except CommandError as error:
+        note(f"grove: {error}")
+        return error.code
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        note("\ngrove: stopped")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be said there
+        return 0
+
+
+async def _run(args: Namespace) -> int:
+    places = Places(os.environ, args.data_dir)  # noqa: TID251 - a program for people, no service
+    if args.word == "completion":
+        print(script(parser(), args.shell, children=children), end="")
+    elif args.word == "login":
+        await login(args.url, places)
+    elif args.word == "logout":
+        logout(places)
+    else:
+        async with connected(find(places)) as rest:
+            out = Output(as_json=getattr(args, "json", False))
+            return await args.command.run(Call(rest, out, args)) or 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,120 @@
+"""Calls of the public REST API, and what to do when one does not succeed."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import msgspec
+
+from tools.grove.addresses import Target
+from tools.grove.problem import AWAY, REFUSED, CommandError
+
+_ANSWER_WITHIN: Final = aiohttp.ClientTimeout(total=60)
+_PIECE_WITHIN: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
+_MAX_SHOWN: Final = 300
+_NEXT: Final[Mapping[int, str]] = {
+    401: "log in again with `python -m tools.grove login`, or correct GROVE_API_KEY",
+    403: "use a key with a wider scope; `whoami` shows what this one may do",
+    404: "the lists (`apps list`, `endpoints list`) show what there is",
+    429: "wait a moment and try again",
+    503: "nothing was done: try again in a moment",
+    504: "whether it took effect is not known: look before you try again",
+}
+
+
+def path(*levels: str) -> str:
+    """Build a path; each level is quoted, the first is a prefix."""
+    return "/".join([levels[0], *(quote(level, safe="~") for level in levels[1:])])
+
+
+class Rest:
+    """REST with one API key."""
+
+    def __init__(self, target: Target, session: aiohttp.ClientSession) -> None:
+        self._target = target
+        self._session = session
+
+    async def call(
+        self,
+        method: str,
+        where: str,
+        body: object = None,
+        *,
+        query: Mapping[str, object] | None = None,
+        media_type: str = "application/json",
+    ) -> Any:  # noqa: ANN401 - any JSON
+        """Make a call and return the answer; what is None in the query is left out.
+
+        Raises:
+            CommandError: It did not succeed.
+        """
+        data = None if body is None else msgspec.json.encode(body)
+        headers = {} if body is None else {"Content-Type": media_type}
+        async with self.streamed(
+            method, where, data, query=query, headers=headers, timeout=_ANSWER_WITHIN
+        ) as answer:
+            raw = await answer.read()
+        return msgspec.json.decode(raw) if raw else None
+
+    @asynccontextmanager
+    async def streamed(
+        self,
+        method: str,
+        where: str,
+        data: Any = None,  # noqa: ANN401 - whatever aiohttp can send
+        *,
+        query: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: aiohttp.ClientTimeout = _PIECE_WITHIN,  # noqa: ASYNC109 - aiohttp's own, of each piece
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Make a call whose answer is read piece by piece.
+
+        Raises:
+            CommandError: It did not succeed, or broke off.
+        """
+        text = urlencode({name: value for name, value in (query or {}).items() if value is not None})
+        url = f"{self._target.api}{where}{'?' if text else ''}{text}"
+        sent = {"Authorization": f"Bearer {self._target.key}", **(headers or {})}
+        try:
+            async with self._session.request(method, url, data=data, headers=sent, timeout=timeout) as answer:
+                if answer.status >= HTTPStatus.BAD_REQUEST:
+                    raise _refusal(answer.status, await answer.read())
+                yield answer
+        except TimeoutError as error:
+            raise CommandError(
+                f"{self._target.api} did not answer in time: try again in a moment", code=AWAY
+            ) from error
+        except aiohttp.ClientPayloadError as error:
+            raise CommandError("the answer broke off: it is not whole, try again", code=AWAY) from error
+        except aiohttp.ClientError as error:
+            raise CommandError(
+                f"cannot reach {self._target.api} ({type(error).__name__}): is it running at all?",
+                code=AWAY,
+            ) from error
+
+
+@asynccontextmanager
+async def connected(target: Target) -> AsyncIterator[Rest]:
+    """Open the sockets for one command."""
+    async with aiohttp.ClientSession() as session:
+        yield Rest(target, session)
+
+
+def _refusal(status: int, raw: bytes) -> CommandError:
+    lines = [f"{_message(raw)} ({status})"]
+    if status in _NEXT:
+        lines.append(_NEXT[status])
+    code = AWAY if status >= HTTPStatus.INTERNAL_SERVER_ERROR else REFUSED
+    return CommandError("\n  ".join(lines), code=code)
+
+
+def _message(raw: bytes) -> str:
+    try:
+        body = msgspec.json.decode(raw)
+        details = [f"{each['path']}: {each['problem']}" for each in body.get("details", [])]
+        return "\n  ".join([str(body["message"]), *(details if len(details) > 1 else [])])
+    except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+        return f"no answer of this platform: {raw[:_MAX_SHOWN].decode(errors='replace')!a}"
