@@ -147,7 +147,7 @@ def rejected_stream(subjects: Subjects) -> StreamSpec:
 def audit_stream(subjects: Subjects) -> StreamSpec:
     """AUDIT: changes over REST between their being written down and their being stored.
 
-    What it does not take is not done (docs/adr/0010). The age limit only clears away what a killed server
+    What it does not take is not done (docs/adr/0007). The age limit only clears away what a killed server
     forgot to remove: while its owner is away no API key is known for longer than 30 s, so no change is made.
     """
     return StreamSpec(
