@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from libs.contracts.api_keys import Scope
+from libs.contracts.endpoint_batches import GET_BATCH_STATUS
 from libs.contracts.time_series import READ_LAST
 from services.api_gateway.routes import ROUTES, Route
 from tests.support.api_gateway import refusal, route_id
@@ -119,9 +120,11 @@ async def _settled(grove: ExampleGrove, headers: Headers) -> Answers:
     """Read all, once it shows what was written: points count a second later, tasks go on by themselves."""
 
     points = [route for route in READING if route.operation is READ_LAST]
+    tasks = [route for route in ROUTES if route.operation is GET_BATCH_STATUS]
 
     async def settled() -> Answers:
         shown = all(heard.text != "{}" for heard in await _all(grove, points, headers))
+        shown = shown and all('"DONE"' in heard.text for heard in await _all(grove, tasks, headers))
         first = await _all(grove, READING, headers)
         again = await _all(grove, READING, headers)
         return again if shown and first == again else []

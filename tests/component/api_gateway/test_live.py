@@ -182,6 +182,6 @@ async def test_filters_that_cannot_be_are_named(shared_gateway: Gateway) -> None
     typed = await shared_gateway.call("GET", f"{EVENTS}?endpointId=a/b", headers={"Last-Event-ID": "7"})
 
     assert answer.status == typed.status == 400
-    assert answer.problems["query.type"].startswith("must be one of api-key.status.revoked, endpoint.")
+    assert answer.problems["query.type"].startswith("must be one of api-key.status.revoked, endpoint")
     assert "endpoint.data-collection.data-points-received" in answer.problems["query.type"]
     assert typed.problems.keys() == {"query.endpointId", "header.Last-Event-ID"}

@@ -10,6 +10,7 @@ import pytest
 
 from libs.contracts.api_keys import CHECK_API_KEY, CheckApiKey
 from libs.contracts.endpoints import LIST_ENDPOINTS, ListEndpoints
+from libs.contracts.streams import audit_stream
 from libs.process import Process, ProcessSettings, serve
 from services.api_gateway import app
 from tests.component.api_gateway.owners import ADMIN, Keys
@@ -25,6 +26,7 @@ ROWS, BAD = 300, 12
 async def api(nats: NatsServer, client: Client, replica: Replica) -> AsyncIterator[str]:
     """Address of a gateway before the replica."""
     subject = CHECK_API_KEY.subject(client.bus.subjects)
+    await client.bus.ensure_stream(audit_stream(client.bus.subjects))
     await client.bus.serve(subject, CheckApiKey, Keys(client.bus).on_check, queue=CHECK_API_KEY.instance)
     settings = ProcessSettings(
         nats_url=nats.url_for("api-gateway"), nats_durability="synced", stop_deadline_s=5.0
