@@ -25,7 +25,7 @@ _SOAK_TIMEOUT_S = 2100
 _TWO_FILES_AT_A_TIME = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 _WITHOUT_PROCESSES = ("tests/unit", "tests/contract")
 # In this order: the longest files first, or one of them runs alone at the end.
-_WITH_PROCESSES = ("tests/system", "tests/component", "-o", "asyncio_debug=false")
+_WITH_PROCESSES = ("tests/system", "tests/component", "-o", "asyncio_debug=false", "--durations=20")
 
 
 def run_commands(extra: Sequence[str]) -> list[list[str]]:
