@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -67,10 +68,14 @@ class Trail:
         self._log = log
         self._patience_s = patience_s
         self._max_outcomes = max_outcomes
-        self._begun: deque[tuple[AuditEntry, asyncio.Future[None]]] = deque()
+        self._begun: dict[asyncio.Future[None], AuditEntry] = {}
         self._outcomes: deque[AuditEntry] = deque()
         self._something = asyncio.Event()
         self._sending = asyncio.Lock()
+
+    def __len__(self) -> int:
+        """Count the changes that wait to be written down: no more than are being asked for."""
+        return len(self._begun)
 
     async def begin(self, entry: AuditEntry) -> None:
         """Return when the change is written down.
@@ -80,7 +85,7 @@ class Trail:
         """
         began = time.perf_counter()
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._begun.append((entry, durable))
+        self._begun[durable] = entry
         self._something.set()
         try:
             async with asyncio.timeout(self._patience_s):
@@ -88,6 +93,8 @@ class Trail:
         except (TimeoutError, GroveError) as error:
             metrics.AUDITED.labels("refused").inc()
             raise UnavailableError("the change was not made: it cannot be recorded now") from error
+        finally:
+            self._begun.pop(durable, None)  # whoever gave up waits no more
         metrics.AUDITED.labels("begun").inc()
         metrics.AUDIT_SECONDS.observe(time.perf_counter() - began)
 
@@ -121,7 +128,7 @@ class Trail:
     async def _send(self) -> bool:
         """Publish some of what waits, changes that wait for it first; False when that failed."""
         async with self._sending:
-            begun = [self._begun.popleft() for _ in range(min(len(self._begun), MAX_ENTRIES))]
+            begun = [(self._begun.pop(each), each) for each in list(islice(self._begun, MAX_ENTRIES))]
             begun = [each for each in begun if not each[1].done()]
             room = min(MAX_ENTRIES - len(begun), len(self._outcomes))
             outcomes = [self._outcomes.popleft() for _ in range(room)]

@@ -202,3 +202,31 @@ async def test_a_key_that_may_not_is_told_of_and_cannot_fill_the_trail() -> None
 
     assert set(log.told) == {("deleteEndpoint", 403)}
     assert MAX_REFUSALS <= len(log.told) <= MAX_REFUSALS + 10
+
+
+class SilentLog(FakeLog):
+    """Does not answer until it is open, as a server that was frozen."""
+
+    async def store(self, entries: Sequence[AuditEntry], *, deadline_s: float) -> None:
+        del deadline_s
+        await self.open.wait()
+        self.batches.append(list(entries))
+
+
+async def test_changes_that_gave_up_wait_no_more_however_long_the_stream_is_silent() -> None:
+    log = SilentLog()
+    log.open.clear()
+
+    async def attempt(auditing: Auditing) -> None:
+        with pytest.raises(UnavailableError, match="was not made"):
+            async with auditing.change(call(), KEY, DELETION):
+                raise AssertionError("it was made")
+
+    async with running(log, patience_s=0.02) as (trail, auditing):
+        async with asyncio.TaskGroup() as group:
+            for _ in range(300):
+                group.create_task(attempt(auditing), name="change")
+        waiting = len(trail)
+        log.open.set()
+
+    assert waiting == 0
