@@ -94,6 +94,7 @@ class EndpointSearch(Struct, rename="camel", frozen=True):
 
     Attributes:
         endpoint_id: Only these, at most 1,000.
+        endpoint_id_prefix: Only those whose id begins so, in the order of ids.
         application_name: Only of this application.
         application_version_name: Only at this version.
         filter_id: Only those that match this filter.
@@ -104,6 +105,7 @@ class EndpointSearch(Struct, rename="camel", frozen=True):
     """
 
     endpoint_id: list[str] = []
+    endpoint_id_prefix: str = ""
     application_name: str | None = None
     application_version_name: str | None = None
     filter_id: str | None = None

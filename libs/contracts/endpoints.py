@@ -99,6 +99,7 @@ class ListEndpoints(ManagementRequest, frozen=True, kw_only=True):
 
     Attributes:
         endpoint_id: Only these.
+        endpoint_id_prefix: Only those whose id begins so, in the order of ids.
         application_name: Only of this application.
         application_version_name: Only at this version.
         filter_id: Only those that match this filter.
@@ -109,6 +110,7 @@ class ListEndpoints(ManagementRequest, frozen=True, kw_only=True):
     """
 
     endpoint_id: tuple[str, ...] = ()
+    endpoint_id_prefix: str = ""
     application_name: str | None = None
     application_version_name: str | None = None
     filter_id: str | None = None

@@ -61,6 +61,16 @@ def check_endpoint_id(text: str) -> EndpointId:
     return EndpointId(_checked(_ENDPOINT_ID, text, what="endpointId", form="[a-zA-Z0-9._~-]"))
 
 
+def check_endpoint_id_prefix(text: str) -> None:
+    """Accept what endpoint ids may begin with; empty too.
+
+    Raises:
+        BadRequestError: No id begins so.
+    """
+    if text:
+        _checked(_ENDPOINT_ID, text, what="endpointIdPrefix", form="[a-zA-Z0-9._~-]")
+
+
 def check_token(text: str) -> str:
     """Accept an endpoint token given by a user.
 

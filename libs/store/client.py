@@ -19,7 +19,7 @@ from pymongo import AsyncMongoClient, WriteConcern, errors
 from pymongo.asynchronous.collection import AsyncCollection
 
 from libs.contracts.errors import UnavailableError
-from libs.store.durability import check_durable
+from libs.store.durability import check_durable, is_embedded
 from libs.store.failures import store_errors, translate
 from libs.store.indexes import Index, ensure_indexes
 from libs.store.refusals import StoreRefusedError
@@ -124,6 +124,15 @@ class Store:
         """
         with store_errors():
             await self._database.command("ping")
+
+    async def reads_whole_ranges(self) -> bool:
+        """Tell whether the server reads a range to its end whatever the limit: the embedded store does.
+
+        Raises:
+            UnavailableError: It cannot be asked now.
+        """
+        with store_errors():
+            return await is_embedded(self._database)
 
     async def close(self) -> None:
         """Close all connections; operations that still run fail.

@@ -20,6 +20,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from libs.store.refusals import StoreRefusedError, VolatileStoreError
 
 _PROBE: Final = "grove_probe"
+_EMBEDDED: Final = "secantus"
 # "Bad value" is what a server says to j: true when it has no journal.
 _NO_JOURNAL_CODE: Final = 2
 _NOT_AUTHORIZED_CODE: Final = 13
@@ -40,7 +41,7 @@ async def check_durable(database: AsyncDatabase[dict[str, Any]], *, allow_volati
         pymongo.errors.PyMongoError: It cannot be asked now, or refuses us altogether.
     """
     status = await _server_status(database)
-    if "secantus" in status and database.client.options.retry_writes:
+    if _EMBEDDED in status and database.client.options.retry_writes:
         raise StoreRefusedError(
             "SecantusDB carries out a write again when the driver retries it after a crash: "
             "its URL needs retryWrites=false"
@@ -51,6 +52,15 @@ async def check_durable(database: AsyncDatabase[dict[str, Any]], *, allow_volati
     if not allow_volatile:
         raise VolatileStoreError(f"{reason}; GROVE_ALLOW_VOLATILE_STORE=true starts nevertheless")
     _log.error("store.volatile", database=database.name, reason=reason)
+
+
+async def is_embedded(database: AsyncDatabase[dict[str, Any]]) -> bool:
+    """Tell whether the server is the embedded store.
+
+    Raises:
+        pymongo.errors.PyMongoError: It cannot be asked now.
+    """
+    return _EMBEDDED in await _server_status(database)
 
 
 async def _why_volatile(database: AsyncDatabase[dict[str, Any]], status: Mapping[str, Any]) -> str | None:

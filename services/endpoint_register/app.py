@@ -24,6 +24,7 @@ from services.endpoint_register.domain.configuration import EPMX
 from services.endpoint_register.domain.sealing import SealingBox, SealingKeyError
 from services.endpoint_register.domain.whitelist import Whitelist, whitelist_of
 from services.endpoint_register.mongo import (
+    LandmarkListing,
     MongoApplicationRepository,
     MongoBatchRepository,
     MongoConfigurationRepository,
@@ -79,7 +80,10 @@ async def build(process: Process) -> None:
     bus = await connect_bus(process, max_in_flight=settings.max_in_flight)
     await bus.ensure_stream(events_stream(bus.subjects))
     await bus.ensure_consumer(presence_consumer(bus.subjects))
-    parts, announcer = await assemble(store, bus, box=box, active_s=settings.active_s)
+    listing = await open_listing(store)
+    parts, announcer = await assemble(store, bus, box=box, listing=listing, active_s=settings.active_s)
+    if isinstance(listing, LandmarkListing):
+        process.supervise("landmarks", listing.run())
     _WAITING.set_function(lambda: len(announcer))
     process.supervise("announcing", announcer.run())
     process.on_stop("announcing", announcer.stop)
@@ -100,12 +104,23 @@ async def build(process: Process) -> None:
     process.on_stop("bus requests", bus.stop_serving)
 
 
+async def open_listing(store: Store) -> MongoEndpointListing | LandmarkListing:
+    """Choose how lists are read: as the store does it, or in small ranges where it reads whole ones."""
+    listing = MongoEndpointListing(store)
+    return LandmarkListing(listing, store) if await store.reads_whole_ranges() else listing
+
+
 async def assemble(
-    store: Store, bus: Bus, *, box: SealingBox, active_s: float = Settings.active_s
+    store: Store,
+    bus: Bus,
+    *,
+    box: SealingBox,
+    listing: MongoEndpointListing | LandmarkListing,
+    active_s: float = Settings.active_s,
 ) -> tuple[Parts, Announcer]:
     """Put the production parts together, and the task that publishes for them."""
     clock = SystemClock()
-    endpoints, listing = MongoEndpointRepository(store, clock=clock), MongoEndpointListing(store)
+    endpoints = MongoEndpointRepository(store, clock=clock)
     applications = MongoApplicationRepository(store, clock=clock)
     configurations = MongoConfigurationRepository(store, clock=clock)
     connectivity, relations = MongoConnectivityRepository(store), MongoRelationRepository(store)

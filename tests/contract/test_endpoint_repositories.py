@@ -11,7 +11,6 @@ from libs.contracts.errors import PayloadTooLargeError
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.store import Store
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
-from services.endpoint_register.domain.listing import KEYS, Order, Range, listed, range_of
 from services.endpoint_register.domain.metadata import Difference
 from services.endpoint_register.mongo import MongoEndpointListing, MongoEndpointRepository
 from services.endpoint_register.ports import EndpointListing, EndpointRepository
@@ -290,111 +289,6 @@ async def test_an_event_of_a_newer_release_is_logged_once_and_kept(kept: Kept) -
     assert [each.id async for each in kept.endpoints.unfinished(before=later)] == [stored.id]
 
 
-async def listing_of_six(kept: Kept) -> None:
-    for number, (name, version) in enumerate(
-        [("d", "a-v1"), ("b", "a-v2"), ("A", "a-b-v1"), ("~", "a-v1"), ("a.c", "a-v10"), ("9", "a_-v1")]
-    ):
-        each = endpoint(
-            name,
-            application=ApplicationName(version.rpartition("-")[0]),
-            version=AppVersionName(version),
-            created_at=START + timedelta(milliseconds=number // 2),
-        )
-        await kept.listing.put(listed(each))
-
-
-@pytest.mark.parametrize(
-    ("part", "names"),
-    [
-        pytest.param(
-            range_of(Order.ENDPOINT_ID, descending=False), ["9", "A", "a.c", "b", "d", "~"], id="by id"
-        ),
-        pytest.param(range_of(Order.CREATED, descending=True), ["a.c", "9", "~", "A", "d", "b"], id="newest"),
-        pytest.param(
-            range_of(Order.ENDPOINT_ID, descending=True, application=ApplicationName("a")),
-            ["~", "d", "b", "a.c"],
-            id="application",
-        ),
-        pytest.param(
-            range_of(Order.CREATED, descending=False, version=AppVersionName("a-v1")),
-            ["d", "~"],
-            id="version",
-        ),
-        pytest.param(
-            range_of(Order.APP_VERSION, descending=False, application=ApplicationName("a")),
-            ["d", "~", "a.c", "b"],
-            id="application by version",
-        ),
-        pytest.param(
-            range_of(Order.CREATED, descending=False, version=AppVersionName("a-v")), [], id="no such"
-        ),
-    ],
-)
-async def test_a_listing_is_in_order(kept: Kept, part: Range, names: list[str]) -> None:
-    await listing_of_six(kept)
-
-    lines = await kept.listing.page(part, offset=0, limit=10)
-    middle = await kept.listing.page(part, offset=1, limit=2)
-    behind = [await kept.listing.page(part, after=line.keys[part.key], limit=2) for line in lines]
-
-    assert [line.endpoint_id for line in lines] == names
-    assert middle == lines[1:3]
-    assert behind == [lines[number + 1 : number + 3] for number in range(len(lines))]
-    assert await kept.listing.count(part) == len(names)
-
-
-EVERYTHING = range_of(Order.ENDPOINT_ID, descending=False)
-V2 = AppVersionName("olives-v2")
-
-
-async def test_a_line_is_dropped_by_incarnation(kept: Kept) -> None:
-    line = listed(endpoint())
-    await kept.listing.put(line)
-
-    await kept.listing.drop(line.endpoint_id, incarnation="another")
-    kept_lines = await kept.listing.page(EVERYTHING, offset=0, limit=10)
-    await kept.listing.drop(line.endpoint_id, incarnation=line.incarnation)
-
-    assert kept_lines == [line]
-    assert await kept.listing.count(EVERYTHING) == 0
-
-
-@pytest.mark.parametrize("second", [pytest.param(0, id="late"), pytest.param(1, id="again")])
-async def test_a_line_never_goes_back(kept: Kept, second: int) -> None:
-    first = listed(endpoint())
-    newer = listed(endpoint(version=V2, seq=1))
-
-    standing = [await kept.listing.put(line) for line in (first, newer, (first, newer)[second])]
-
-    assert await kept.listing.page(EVERYTHING, offset=0, limit=10) == [newer]
-    assert set(standing) == {first.incarnation}
-
-
-async def test_a_line_of_another_incarnation_stays(kept: Kept) -> None:
-    there, other = listed(endpoint()), listed(endpoint(version=V2, incarnation="another", seq=7))
-    await kept.listing.put(there)
-
-    standing = await kept.listing.put(other)
-
-    assert standing == there.incarnation
-    assert await kept.listing.page(EVERYTHING, offset=0, limit=10) == [there]
-
-
-async def test_no_list_scans_or_sorts_a_collection(kept: Kept) -> None:
-    if kept.store is None:
-        pytest.skip("memory has no plans")
-    collection = kept.store.collection("listing")
-    for key in KEYS:
-        for direction in (1, -1):
-            query = {key: {"$gte": "a/", "$lt": "a0"}}
-            plan = await collection.find(query, sort=[(key, direction)], skip=5, limit=5).explain()
-
-            stages = str(plan["queryPlanner"]["winningPlan"])
-            assert "IXSCAN" in stages
-            assert "COLLSCAN" not in stages
-            assert "'SORT'" not in stages
-
-
 async def test_no_sweep_scans_a_collection(kept: Kept) -> None:
     if kept.store is None:
         pytest.skip("memory has no plans")
@@ -420,17 +314,3 @@ async def test_many_are_added_together_and_those_whose_id_is_taken_are_not(kept:
     assert {each.id: dict(each.metadata) for each in found}[EndpointId("c")] == {"name": "c"}
     due = [each.id async for each in kept.endpoints.unfinished(before=START + timedelta(seconds=1))]
     assert set(due) == {"a", "b", "c"}
-
-
-async def test_many_are_listed_together_and_those_that_have_a_line_are_not(kept: Kept) -> None:
-    await kept.listing.put(listed(endpoint("a", incarnation="older")))
-
-    listed_now = await kept.listing.put_new([listed(endpoint(name)) for name in "abc"])
-
-    assert listed_now == {"b", "c"}
-    lines = await kept.listing.page(range_of(Order.ENDPOINT_ID, descending=False), limit=10)
-    assert [(each.endpoint_id, each.incarnation) for each in lines] == [
-        ("a", "older"),
-        ("b", "of-b"),
-        ("c", "of-c"),
-    ]

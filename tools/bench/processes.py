@@ -1,4 +1,4 @@
-"""What the operating system says: processor time of processes, and how fast the disk syncs."""
+"""What the operating system says: processor time and memory of processes, how fast the disk syncs."""
 
 import os
 import time
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _USER, _SYSTEM = 11, 12  # of /proc/<pid>/stat, counted behind the name
 _BLOCK: Final = b"x" * 32 * 1024
@@ -20,6 +21,15 @@ def cpu_s(pid: int) -> float:
         return 0.0
     fields = stat.rpartition(")")[2].split()
     return (int(fields[_USER]) + int(fields[_SYSTEM])) / _TICKS
+
+
+def resident_mib(pid: int) -> float:
+    """Memory of a process, MiB; 0 without /proc, or when it is gone."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return 0.0
+    return pages * _PAGE / 2**20
 
 
 class CpuClock:

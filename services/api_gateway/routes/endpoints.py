@@ -34,6 +34,7 @@ ROUTES = (
         description="A page of the endpoints the API key may see; unknown names match nothing, "
         "nor does a filter that is pending. Metadata is "
         "there only with `include=metadata`, whether each is connected only with `include=connectivity`. "
+        "`endpointIdPrefix` finds ids by their beginning, in the order of ids. "
         "`totalElements` counts all that match (exact up to 10,000 when "
         "filtered). Where the API key is limited to several applications and none is named, pages end within "
         "the first 10,000.",

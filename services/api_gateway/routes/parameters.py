@@ -61,6 +61,7 @@ _EXAMPLES: Mapping[str, Any] = {
     "applicationVersionName": "olives-v1",
     "serviceInstanceName": "epmx",
     "endpointId": "tree-17",
+    "endpointIdPrefix": "tree-",
     "key": "model",
     "filterId": "5f2c9e0b7a41d836",
     "tokenId": "9c8836ca-505f-4fcb-aeaa-d39e13b6a3f1",

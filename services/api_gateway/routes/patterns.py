@@ -15,12 +15,14 @@ OF_PARAMETERS: Final[Mapping[str, str]] = {
     "appVersion": VERSION,
     "serviceInstanceName": "^[a-z0-9_-]{1,64}$",
     "endpointId": ENDPOINT,
+    "endpointIdPrefix": "^[a-zA-Z0-9._~-]{0,256}$",
     "key": _KEY,
 }
 """By name."""
 
 OF_FIELDS: Final[Mapping[str, str]] = {
     "AppVersionRef.name": VERSION,
+    "EndpointSearch.endpointIdPrefix": "^[a-zA-Z0-9._~-]{0,256}$",
     "NewApiKey.applications": APPLICATION,
     "NewAppVersion.nameSuffix": "^[a-z0-9]{1,256}$",
     "NewApplication.name": APPLICATION,

@@ -40,6 +40,7 @@ class BatchHandlers:
         return await self._endpoints.on_list_endpoints(
             ListEndpoints(
                 endpoint_id=tuple(body.endpoint_id),
+                endpoint_id_prefix=body.endpoint_id_prefix,
                 application_name=body.application_name,
                 application_version_name=body.application_version_name,
                 filter_id=body.filter_id,

@@ -3,7 +3,7 @@
 Each key begins with what a list can be limited to and ends with the endpoint id, so a page is one
 range of one single-field index in its own order: that is the only sort which neither MongoDB nor the
 embedded store does in memory. ``/`` separates, because it sorts before every character of an id and
-occurs in none; the range below a prefix ends at ``0``, the character after it.
+occurs in none; the range below a prefix ends where its last character is the next one.
 """
 
 from collections.abc import Collection, Mapping
@@ -45,8 +45,20 @@ class Range:
 
     @property
     def end(self) -> str:
-        """The first key after all that begin with the prefix."""
-        return f"{self.prefix[:-1]}0"
+        """The first key after all that begin with the prefix; of a range with one."""
+        return f"{self.prefix[:-1]}{chr(ord(self.prefix[-1]) + 1)}"
+
+    def bounds(self, after: str = "") -> tuple[str, str | None]:
+        """Spell what is left of it as ``low <= key < high``; without ``high`` it has no end.
+
+        Args:
+            after: The key behind which it goes on, in its direction; empty = all of it.
+        """
+        high = self.end if self.prefix else None
+        if not after:
+            return self.prefix, high
+        # "!" sorts before every character of a key: what begins so is the next key, whatever it is.
+        return (self.prefix, after) if self.descending else (f"{after}!", high)
 
     def holds(self, keys: Mapping[str, str], filters: Collection[str]) -> bool:
         """Tell whether what is listed under these keys and matches these filters belongs here."""
@@ -104,20 +116,29 @@ def range_of(
     descending: bool,
     application: ApplicationName | None = None,
     version: AppVersionName | None = None,
+    id_prefix: str = "",
 ) -> Range:
-    """Find the range that holds the endpoints of an application, of a version, or all, in order."""
+    """Find the range that holds the endpoints of an application, of a version, or all, in order.
+
+    Args:
+        order: By what they are sorted.
+        descending: From the end.
+        application: Only this one's; None = of all.
+        version: Only those at this one; None = at all.
+        id_prefix: Only ids that begin so; in the order of ids alone.
+    """
     if version is not None:
         key = "versionCreated" if order is Order.CREATED else "version"
-        return Range(key, _version_prefix(version), descending)
+        return Range(key, _version_prefix(version) + id_prefix, descending)
     if application is not None:
         key = {
             Order.ENDPOINT_ID: "applicationId",
             Order.CREATED: "applicationCreated",
             Order.APP_VERSION: "version",
         }[order]
-        return Range(key, f"{application}/", descending)
+        return Range(key, f"{application}/{id_prefix}", descending)
     key = {Order.ENDPOINT_ID: "id", Order.CREATED: "created", Order.APP_VERSION: "version"}[order]
-    return Range(key, "", descending)
+    return Range(key, id_prefix, descending)
 
 
 def parse_sort(sort: str | None) -> tuple[Order, bool]:

@@ -13,10 +13,12 @@ from services.endpoint_register.mongo.configurations import MongoConfigurationRe
 from services.endpoint_register.mongo.connectivity import MongoConnectivityRepository, MongoRunRepository
 from services.endpoint_register.mongo.endpoints import MongoEndpointRepository
 from services.endpoint_register.mongo.filters import MongoFilterRepository
+from services.endpoint_register.mongo.landmark_listing import LandmarkListing
 from services.endpoint_register.mongo.listing import MongoEndpointListing
 from services.endpoint_register.mongo.relations import MongoRelationRepository
 
 __all__ = [
+    "LandmarkListing",
     "MongoApplicationRepository",
     "MongoBatchRepository",
     "MongoConfigurationRepository",

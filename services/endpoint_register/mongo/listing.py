@@ -1,16 +1,19 @@
 """What lists of endpoints need, small and apart: a change of metadata touches none of its indexes."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from libs.contracts.ids import EndpointId
-from libs.store import DuplicateError, Index, Store, store_errors
+from libs.store import Document, DuplicateError, Index, Store, store_errors
 from services.endpoint_register.domain.listing import KEYS, Listed, Range
 
 _INDEXES: Final = (
     *(Index(name=key, keys=[(key, 1)]) for key in KEYS),
     Index(name="filters", keys=[("filters", 1), ("created", 1)]),
 )
+
+Bounds: TypeAlias = tuple[str, str | None]
+"""``low <= key < high``; without ``high`` there is no end."""
 
 
 class MongoEndpointListing:
@@ -26,22 +29,30 @@ class MongoEndpointListing:
 
     async def put(self, line: Listed) -> str:
         """List an endpoint unless its line is as new, or of another incarnation; tell whose line stands."""
+        return (await self.write(line))[0]
+
+    async def write(self, line: Listed) -> tuple[str, bool]:
+        """Put a line; tell whose line stands, and whether it is a new one."""
         older = {"_id": line.endpoint_id, "incarnation": line.incarnation, "seq": {"$lt": line.seq}}
         change = {"$set": {"seq": line.seq, **line.keys, "filters": list(line.filters)}}
         while True:
             try:
                 with store_errors():
-                    await self._collection.update_one(older, change, upsert=True)
+                    result = await self._collection.update_one(older, change, upsert=True)
             except DuplicateError:
                 with store_errors():
                     found = await self._collection.find_one({"_id": line.endpoint_id}, {"incarnation": 1})
                 if found is None:
                     continue  # dropped in between
-                return str(found["incarnation"])
-            return line.incarnation
+                return str(found["incarnation"]), False
+            return line.incarnation, result.upserted_id is not None
 
     async def put_new(self, lines: Sequence[Listed]) -> set[EndpointId]:
-        """List endpoints that have no line; tell which are listed now: the others have one already."""
+        """List endpoints that have no line; tell which are listed as these incarnations now."""
+        return (await self.write_new(lines))[0]
+
+    async def write_new(self, lines: Sequence[Listed]) -> tuple[set[EndpointId], bool]:
+        """Put lines of endpoints that have none; tell which are listed now, and whether all are new."""
         ids = [line.endpoint_id for line in lines]
         documents = [
             {"_id": line.endpoint_id, "incarnation": line.incarnation, "seq": line.seq, **line.keys}
@@ -54,47 +65,86 @@ class MongoEndpointListing:
             with store_errors():
                 found = await self._collection.find({"_id": {"$in": ids}}, {"incarnation": 1}).to_list()
             stored = {document["_id"]: document["incarnation"] for document in found}
-            return {line.endpoint_id for line in lines if stored.get(line.endpoint_id) == line.incarnation}
-        return set(ids)
+            ours = {line.endpoint_id for line in lines if stored.get(line.endpoint_id) == line.incarnation}
+            return ours, False
+        return set(ids), True
 
     async def drop(self, endpoint_id: EndpointId, *, incarnation: str) -> None:
         """List it no more, if it still is this incarnation."""
+        await self.erase(endpoint_id, incarnation=incarnation)
+
+    async def erase(self, endpoint_id: EndpointId, *, incarnation: str) -> bool:
+        """Drop the line of this incarnation; False when there is none."""
         with store_errors():
-            await self._collection.delete_one({"_id": endpoint_id, "incarnation": incarnation})
+            result = await self._collection.delete_one({"_id": endpoint_id, "incarnation": incarnation})
+        return result.deleted_count == 1
+
+    async def find(self, endpoint_id: EndpointId) -> Listed | None:
+        """The line of an endpoint."""
+        with store_errors():
+            document = await self._collection.find_one({"_id": endpoint_id})
+        return None if document is None else _from_document(document)
 
     async def page(self, part: Range, *, offset: int = 0, limit: int, after: str = "") -> list[Listed]:
         """The lines of a page, in order; ``after`` is the key behind which it begins."""
-        direction = -1 if part.descending else 1
+        return await self._read(
+            _within(part, after), part.key, descending=part.descending, offset=offset, limit=limit
+        )
+
+    async def between(
+        self, key: str, bounds: Bounds, *, descending: bool, offset: int, limit: int
+    ) -> list[Listed]:
+        """The lines of an order between two keys, in order."""
+        return await self._read(
+            {key: _between(bounds)}, key, descending=descending, offset=offset, limit=limit
+        )
+
+    async def keys(self, key: str, bounds: Bounds) -> list[str]:
+        """All keys of an order between two, in order."""
         with store_errors():
             documents = await self._collection.find(
-                _within(part, after), sort=[(part.key, direction)], skip=offset, limit=limit
+                {key: _between(bounds)}, {"_id": 0, key: 1}, sort=[(key, 1)]
             ).to_list()
-        return [
-            Listed(
-                endpoint_id=EndpointId(document["_id"]),
-                incarnation=document["incarnation"],
-                seq=document["seq"],
-                keys={key: document[key] for key in KEYS},
-                filters=tuple(document.get("filters", ())),
-            )
-            for document in documents
-        ]
+        return [document[key] for document in documents]
 
     async def count(self, part: Range) -> int:
         """How many there are."""
         with store_errors():
             return await self._collection.count_documents(_within(part))
 
+    async def count_between(self, key: str, bounds: Bounds) -> int:
+        """How many lines of an order there are between two keys."""
+        with store_errors():
+            return await self._collection.count_documents({key: _between(bounds)})
+
+    async def _read(
+        self, query: dict[str, Any], key: str, *, descending: bool, offset: int, limit: int
+    ) -> list[Listed]:
+        order = [(key, -1 if descending else 1)]
+        with store_errors():
+            documents = await self._collection.find(query, sort=order, skip=offset, limit=limit).to_list()
+        return [_from_document(document) for document in documents]
+
+
+def _between(bounds: Bounds) -> dict[str, str]:
+    low, high = bounds
+    return {"$gte": low} if high is None else {"$gte": low, "$lt": high}
+
 
 def _within(part: Range, after: str = "") -> dict[str, Any]:
     """Name the range by the one field whose index is in its order."""
-    bounds = {"$gte": part.prefix, "$lt": part.end} if part.prefix else {"$gte": ""}
-    if after and part.descending:
-        bounds["$lt"] = after
-    elif after:
-        del bounds["$gte"]
-        bounds["$gt"] = after
+    bounds = {part.key: _between(part.bounds(after))}
     if part.filter_id is None:
-        return {part.key: bounds}
+        return bounds
     # The filter alone where it is enough: with two conditions the embedded store reads the whole collection.
-    return {"filters": part.filter_id} | ({part.key: bounds} if part.prefix or after else {})
+    return {"filters": part.filter_id} | (bounds if part.prefix or after else {})
+
+
+def _from_document(document: Document) -> Listed:
+    return Listed(
+        endpoint_id=EndpointId(document["_id"]),
+        incarnation=document["incarnation"],
+        seq=document["seq"],
+        keys={key: document[key] for key in KEYS},
+        filters=tuple(document.get("filters", ())),
+    )

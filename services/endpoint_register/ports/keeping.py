@@ -73,7 +73,7 @@ class EndpointListing(Protocol):
         """
 
     async def put_new(self, lines: Sequence[Listed]) -> set[EndpointId]:
-        """List endpoints that have no line; tell which are listed now: the others have one already."""
+        """List endpoints that have no line; tell which are listed as these incarnations now."""
 
     async def drop(self, endpoint_id: EndpointId, *, incarnation: str) -> None:
         """List it no more, if it still is this incarnation."""

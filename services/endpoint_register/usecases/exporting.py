@@ -19,7 +19,7 @@ from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.scope import application_named_in
 
 READ_AT_ONCE: Final = 1000
-"""The embedded store walks all that is left of a range for each page of it, so pages are large."""
+"""Endpoints; a message with less metadata than :data:`MAX_BYTES` holds so many."""
 MAX_BYTES: Final = 256 * 1024
 """Of one message, as JSON; MessagePack may double that, and the metadata of one endpoint may be as much."""
 

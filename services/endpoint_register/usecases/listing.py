@@ -9,10 +9,15 @@ from typing import Final
 from libs.contracts.api_keys import check_limits
 from libs.contracts.endpoints import ListEndpoints
 from libs.contracts.errors import BadRequestError
-from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
+from libs.contracts.ids import (
+    ApplicationName,
+    AppVersionName,
+    EndpointId,
+    check_endpoint_id_prefix,
+)
 from libs.contracts.paging import MAX_LIMIT, check_page
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
-from services.endpoint_register.domain.listing import Listed, Range, keys_of, parse_sort, range_of
+from services.endpoint_register.domain.listing import Listed, Order, Range, keys_of, parse_sort, range_of
 from services.endpoint_register.ports import EndpointListing, Parts
 from services.endpoint_register.usecases.enlisting import enlist
 from services.endpoint_register.usecases.scope import application_named_in
@@ -27,13 +32,14 @@ async def list_endpoints(cmd: ListEndpoints, *, parts: Parts) -> tuple[list[Endp
     """Read a page of endpoints, and count them all.
 
     Raises:
-        BadRequestError: The page or the order is none.
+        BadRequestError: The page or the order is none, or no id can begin so.
         ForbiddenError: It asks for an application outside the caller's limits.
         PayloadTooLargeError: The page with its metadata does not fit into one message.
     """
     check_page(offset=cmd.offset, limit=cmd.limit)
     if len(cmd.endpoint_id) > MAX_LIMIT:
         raise BadRequestError(f"at most {MAX_LIMIT} endpoint ids")
+    check_endpoint_id_prefix(cmd.endpoint_id_prefix)
     application = _application_listed(cmd)
     if application is not None:
         check_limits(cmd.applications, application)
@@ -68,19 +74,31 @@ async def _application_filtered(filter_id: str, cmd: ListEndpoints, parts: Parts
 
 def _ranges(cmd: ListEndpoints, application: ApplicationName | None) -> list[Range]:
     """Find the ranges that a list is made of: one, or one for each application of a limited key."""
-    order, descending = parse_sort(cmd.sort)
+    order, descending = _order(cmd)
+    begin = cmd.endpoint_id_prefix
     if cmd.application_version_name is not None:
         version = AppVersionName(cmd.application_version_name)
-        part = range_of(order, descending=descending, version=version)
+        part = range_of(order, descending=descending, version=version, id_prefix=begin)
         return [replace(part, filter_id=cmd.filter_id)]
     if cmd.filter_id is not None:  # it is of one application
-        return [replace(range_of(order, descending=descending), filter_id=cmd.filter_id)]
+        part = range_of(order, descending=descending, id_prefix=begin)
+        return [replace(part, filter_id=cmd.filter_id)]
     if application is not None or cmd.applications is None:
-        return [range_of(order, descending=descending, application=application)]
+        return [range_of(order, descending=descending, application=application, id_prefix=begin)]
     return [
-        range_of(order, descending=descending, application=ApplicationName(name))
+        range_of(order, descending=descending, application=ApplicationName(name), id_prefix=begin)
         for name in sorted(set(cmd.applications))
     ]
+
+
+def _order(cmd: ListEndpoints) -> tuple[Order, bool]:
+    """Find the order of a list; ids that begin alike lie together in one of them only."""
+    if not cmd.endpoint_id_prefix:
+        return parse_sort(cmd.sort)
+    order, descending = parse_sort(cmd.sort or Order.ENDPOINT_ID.value)
+    if order is not Order.ENDPOINT_ID:
+        raise BadRequestError("with endpointIdPrefix, sort must be endpointId or -endpointId")
+    return order, descending
 
 
 async def _list_ranges(
@@ -107,7 +125,7 @@ async def _merged(cmd: ListEndpoints, ranges: Sequence[Range], parts: Parts) -> 
             f"offset and limit must end within {MAX_MERGED} where the API key is limited to several "
             "applications; list one of them"
         )
-    order, descending = parse_sort(cmd.sort)
+    order, descending = _order(cmd)
     key = range_of(order, descending=descending).key
     heads = [_Head(part, parts.listing) for part in ranges]
     # A range of an application has a key of its own, in the order of the one that all of them share.
@@ -182,6 +200,7 @@ async def _list_named(
     def wanted(endpoint: Endpoint) -> bool:
         return (
             endpoint.state is EndpointState.READY
+            and endpoint.id.startswith(cmd.endpoint_id_prefix)
             and application in {None, endpoint.application}
             and cmd.application_version_name in {None, endpoint.version}
             and cmd.filter_id in {None, *endpoint.filters}

@@ -33,7 +33,7 @@ from libs.contracts.payload import encode_json
 from libs.contracts.streams import events_stream
 from libs.contracts.subjects import AnyEventType, AnyOperation
 from libs.store import Store
-from services.endpoint_register.app import assemble
+from services.endpoint_register.app import assemble, open_listing
 from services.endpoint_register.bus_api import serve
 from services.endpoint_register.domain.sealing import SealingBox
 from services.endpoint_register.ports import Parts
@@ -232,7 +232,9 @@ async def start(
                 max_in_flight=2048,
             )
             own.push_async_callback(bus.close)
-            parts, announcer = await assemble(store, bus, box=SealingBox(SECRETS_KEY))
+            parts, announcer = await assemble(
+                store, bus, box=SealingBox(SECRETS_KEY), listing=await open_listing(store)
+            )
             if announcing:
                 group = await own.enter_async_context(asyncio.TaskGroup())
                 task = group.create_task(announcer.run(), name="announcing")

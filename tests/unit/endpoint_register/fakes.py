@@ -189,13 +189,18 @@ class InMemoryEndpointListing:
         return kept.incarnation
 
     async def put_new(self, lines: Sequence[Listed]) -> set[EndpointId]:
-        new = [line for line in lines if line.endpoint_id not in self.lines]
-        return {line.endpoint_id for line in new if await self.put(line) == line.incarnation}
+        for line in lines:
+            if line.endpoint_id not in self.lines:
+                await self.put(line)
+        return {each.endpoint_id for each in lines if self._incarnation(each) == each.incarnation}
 
     async def drop(self, endpoint_id: EndpointId, *, incarnation: str) -> None:
         line = self.lines.get(endpoint_id)
         if line is not None and line.incarnation == incarnation:
             del self.lines[endpoint_id]
+
+    def _incarnation(self, line: Listed) -> str:
+        return self.lines[line.endpoint_id].incarnation
 
     async def page(self, part: Range, *, offset: int = 0, limit: int, after: str = "") -> list[Listed]:
         lines = self._within(part)

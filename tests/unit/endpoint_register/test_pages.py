@@ -56,6 +56,32 @@ FIGS_ONLY = ("figs",)
         pytest.param(
             {"applications": FIGS_ONLY, "endpoint_id": ("a", "b")}, "b", 1, id="a limited key by name"
         ),
+        pytest.param({"endpoint_id_prefix": "d"}, "d", 1, id="ids that begin so"),
+        pytest.param({"endpoint_id_prefix": "de"}, "", 0, id="ids that begin so, and there is none"),
+        pytest.param(
+            {"endpoint_id_prefix": "a", "application_name": "olives", "sort": "-endpointId"},
+            "a",
+            1,
+            id="ids that begin so, of an application",
+        ),
+        pytest.param(
+            {"endpoint_id_prefix": "a", "application_version_name": "figs-v1"},
+            "",
+            0,
+            id="ids that begin so, at another version",
+        ),
+        pytest.param(
+            {"endpoint_id_prefix": "b", "applications": ("figs", "olives")},
+            "b",
+            1,
+            id="ids that begin so, two limits",
+        ),
+        pytest.param(
+            {"endpoint_id_prefix": "b", "endpoint_id": ("a", "b"), "sort": "endpointId"},
+            "b",
+            1,
+            id="named ids that begin so",
+        ),
     ],
 )
 async def test_a_list_holds_what_is_asked_for_in_order(
@@ -73,6 +99,13 @@ async def test_a_list_holds_what_is_asked_for_in_order(
         pytest.param({"limit": 1001}, BadRequestError, id="limit"),
         pytest.param({"offset": -1}, BadRequestError, id="offset"),
         pytest.param({"sort": "name"}, BadRequestError, id="sort"),
+        pytest.param(
+            {"endpoint_id_prefix": "a", "sort": "createdDate"}, BadRequestError, id="prefix in another order"
+        ),
+        pytest.param({"endpoint_id_prefix": "a/b"}, BadRequestError, id="prefix"),
+        pytest.param(
+            {"endpoint_id_prefix": "a/", "endpoint_id": ("a",)}, BadRequestError, id="prefix, named"
+        ),
         pytest.param({"endpoint_id": ("x",) * 1001}, BadRequestError, id="many names"),
         pytest.param(
             {"application_name": "figs", "application_version_name": "olives-v1"},

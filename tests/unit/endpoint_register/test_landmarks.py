@@ -1,0 +1,107 @@
+from bisect import bisect_left, insort
+from itertools import pairwise
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from services.endpoint_register.domain.landmarks import Landmarks, Piece
+
+KEYS = st.text("ab/", min_size=1, max_size=4)
+
+
+class Cutting(RuleBasedStateMachine):
+    """Lines come and go, blocks are cut and joined: a count that is there is right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.landmarks = Landmarks(size=2)
+        self.landmarks.counted(self.landmarks.block(""), 0)
+        self.keys: list[str] = []
+
+    def within(self, piece: Piece) -> list[str]:
+        end = len(self.keys) if piece.high is None else bisect_left(self.keys, piece.high)
+        return self.keys[bisect_left(self.keys, piece.low) : end]
+
+    @rule(key=KEYS)
+    def come(self, key: str) -> None:
+        if key not in self.keys:
+            insort(self.keys, key)
+            self.landmarks.changed(key, 1)
+
+    @precondition(lambda self: self.keys)
+    @rule(data=st.data())
+    def go(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(self.keys))
+        self.keys.remove(key)
+        self.landmarks.changed(key, -1)
+
+    @rule(key=KEYS, places=st.booleans())
+    def lose(self, key: str, *, places: bool) -> None:
+        if places:
+            self.landmarks.place([key])
+        else:
+            self.landmarks.forget(key)
+
+    @rule(key=KEYS)
+    def count(self, key: str) -> None:
+        block = self.landmarks.block(key)
+        self.landmarks.counted(block, len(self.within(block)))
+
+    @rule(low=KEYS, high=KEYS)
+    def count_a_part(self, low: str, high: str) -> None:
+        for piece in self.landmarks.pieces(low, high):
+            self.landmarks.counted(piece, len(self.within(piece)))
+
+    @rule(exact=st.booleans())
+    def split(self, *, exact: bool) -> None:
+        for block in self.landmarks.large():
+            keys = self.within(block)
+            cuts = self.landmarks.split(keys, exact=exact)
+            assert cuts
+            assert set(cuts) < set(keys)
+        if exact:
+            assert not self.landmarks.large()
+
+    @rule(key=KEYS)
+    def join(self, key: str) -> None:
+        before = len(self.landmarks.begins)
+        gone = self.landmarks.merge(key)
+        assert len(self.landmarks.begins) == before - (gone is not None)
+
+    @rule(low=st.one_of(st.just(""), KEYS), high=st.one_of(st.none(), KEYS))
+    def ask(self, low: str, high: str | None) -> None:
+        pieces = self.landmarks.pieces(low, high)
+        found = [key for piece in pieces for key in self.within(piece)]
+        assert found == [key for key in self.keys if low <= key and (high is None or key < high)]
+        assert all(one.high == other.low for one, other in pairwise(pieces))
+
+    @invariant()
+    def counts_are_right(self) -> None:
+        pieces = self.landmarks.pieces("", None)
+        assert all(piece.count in {None, len(self.within(piece))} for piece in pieces)
+        assert self.landmarks.begins == sorted({"", *self.landmarks.begins})
+
+
+TestCutting = Cutting.TestCase
+TestCutting.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_nearly_empty_blocks_are_joined_and_full_ones_are_not() -> None:
+    landmarks = Landmarks.at(["b", "c"], size=4)
+    for key, count in (("a", 1), ("b", 1), ("c", 2)):
+        landmarks.counted(landmarks.block(key), count)
+
+    assert landmarks.merge("a") == "b"
+    assert landmarks.merge("a") is None
+    assert [(piece.low, piece.count) for piece in landmarks.pieces("", None)] == [("", 2), ("c", 2)]
+
+
+def test_where_a_range_is_asked_for_again_and_again_a_block_begins_for_good() -> None:
+    landmarks = Landmarks(size=4)
+    landmarks.counted(landmarks.block(""), 0)
+
+    landmarks.place(["figs/", "figs0"])
+
+    assert landmarks.merge("a") is None
+    assert landmarks.pieces("figs/", "figs0") == [Piece("figs/", "figs0", 0, whole=True)]
