@@ -167,7 +167,7 @@ async def due(kept: Kept) -> list[Endpoint]:
 async def test_an_outbox_is_emptied_and_the_endpoint_is_finished(kept: Kept) -> None:
     stored = await ready(kept)
 
-    await kept.endpoints.forget_told(stored)
+    await kept.endpoints.forget_told([stored])
 
     found = await kept.endpoints.find(stored.id, outbox=True)
     assert found is not None
@@ -180,8 +180,8 @@ async def test_what_was_written_after_the_telling_stays(kept: Kept) -> None:
     later = changed(stored, n=1)
     assert await kept.endpoints.replace(stored, later)
 
-    await kept.endpoints.forget_told(stored)
-    await kept.endpoints.forget_told(other)
+    await kept.endpoints.forget_told([stored])
+    await kept.endpoints.forget_told([other])
 
     (left,) = await due(kept)
     assert (left.id, [entry.seq for entry in left.outbox]) == (stored.id, [2])
@@ -192,7 +192,7 @@ async def test_a_change_between_reading_and_forgetting_is_not_lost(kept: Kept) -
     stored = await ready(kept)
     read = await kept.endpoints.find(stored.id, outbox=True)
     assert read is not None
-    await kept.endpoints.forget_told(stored)
+    await kept.endpoints.forget_told([stored])
 
     assert await kept.endpoints.replace(read, changed(read, n=1))
 
@@ -278,7 +278,7 @@ async def test_an_event_of_a_newer_release_is_logged_once_and_kept(kept: Kept) -
     with structlog.testing.capture_logs() as logs:
         found = [await kept.endpoints.find(stored.id, outbox=True) for _ in range(3)][-1]
     assert found is not None
-    await kept.endpoints.forget_told(replace(found, outbox=found.tellable))
+    await kept.endpoints.forget_told([replace(found, outbox=found.tellable)])
     left = await kept.endpoints.find(stored.id, outbox=True)
 
     assert [line["kind"] for line in logs if line["event"] == "outbox.kind_unknown"] == ["invented-later"]
@@ -314,3 +314,36 @@ async def test_many_are_added_together_and_those_whose_id_is_taken_are_not(kept:
     assert {each.id: dict(each.metadata) for each in found}[EndpointId("c")] == {"name": "c"}
     due = [each.id async for each in kept.endpoints.unfinished(before=START + timedelta(seconds=1))]
     assert set(due) == {"a", "b", "c"}
+
+
+async def test_many_are_revealed_together_but_for_those_that_are_taken_back(kept: Kept) -> None:
+    hidden = [endpoint(name, metadata={"name": name}).announced(correlation_id="c") for name in "abcd"]
+    await kept.endpoints.add_many(hidden)
+    assert await kept.endpoints.replace(hidden[0], hidden[0].discarded())
+    await kept.endpoints.remove(hidden[1])
+    assert await kept.endpoints.add(endpoint("b", incarnation="another"))
+
+    await kept.endpoints.reveal(hidden)
+    await kept.endpoints.reveal(hidden)
+
+    found = [await kept.endpoints.find(each.id, outbox=True) for each in hidden]
+    assert found == [
+        replace(hidden[0].discarded(), outbox=hidden[0].outbox),
+        endpoint("b", incarnation="another"),
+        *(each.revealed() for each in hidden[2:]),
+    ]
+
+
+async def test_many_outboxes_are_emptied_together_and_none_of_what_came_meanwhile(kept: Kept) -> None:
+    alike = [await ready(kept, name) for name in "abcd"]
+    further = await ready(kept, "e")
+    assert await kept.endpoints.replace(further, changed(further, n=1))
+    moved = changed(alike[0], n=1)
+    assert await kept.endpoints.replace(alike[0], moved)
+    hidden = alike[1].deleted(correlation_id="c")
+    assert await kept.endpoints.replace(alike[1], hidden)
+
+    await kept.endpoints.forget_told([*alike, changed(further, n=1)])
+
+    left = {each.id: [entry.seq for entry in each.outbox] for each in await due(kept)}
+    assert left == {"a": [2], "b": [1, 2]}

@@ -175,6 +175,14 @@ class Endpoint:
         )
         return replace(_told(self, REGISTERED, event), state=EndpointState.READY)
 
+    def announced(self, *, correlation_id: str) -> "Endpoint":
+        """Keep it hidden with the event of its registration, which nobody tells before it is seen."""
+        return replace(self, outbox=self.registered(correlation_id=correlation_id).outbox)
+
+    def revealed(self) -> "Endpoint":
+        """Let it be seen that was announced."""
+        return replace(self, seq=self.outbox[-1].seq, state=EndpointState.READY)
+
     def with_metadata(
         self, metadata: Metadata, difference: Difference, *, at: datetime, correlation_id: str
     ) -> "Endpoint":
@@ -233,7 +241,7 @@ class Endpoint:
 
     def discarded(self) -> "Endpoint":
         """Give its creation up; nobody has ever heard of it."""
-        return replace(self, seq=self.seq + 1, state=EndpointState.DISCARDING)
+        return replace(self, seq=self.seq + 1, state=EndpointState.DISCARDING, outbox=())
 
     def deleted(self, *, correlation_id: str) -> "Endpoint":
         """Hide it for good; the event that says so waits until its tokens are gone."""

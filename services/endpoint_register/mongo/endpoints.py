@@ -125,8 +125,41 @@ class MongoEndpointRepository:
             )
         return result.matched_count == 1
 
-    async def forget_told(self, endpoint: Endpoint) -> None:
-        """Take the events in this endpoint's outbox, and those before them, out of what is stored."""
+    async def reveal(self, announced: Sequence[Endpoint]) -> None:
+        """Let endpoints be seen that still are what was added, each with the event that says so."""
+        for start in range(0, len(announced), _BATCH):
+            some = announced[start : start + _BATCH]
+            # Nothing else of them changes, and they are all at the same.
+            shown = _changes(some[0], some[0].revealed())
+            update = {"$set": shown, "$min": {"dueSince": self._clock.now()}}
+            await self._update_all(some, seq=some[0].seq, update=update)
+
+    async def forget_told(self, endpoints: Sequence[Endpoint]) -> None:
+        """Take the events in the outbox of each, and those before them, out of what is stored."""
+        by_last: dict[int, list[Endpoint]] = {}
+        for endpoint in endpoints:
+            by_last.setdefault(endpoint.outbox[-1].seq, []).append(endpoint)
+        for last, quiet in by_last.items():
+            # What has changed since then is not emptied, so it is looked at for itself.
+            if len(quiet) == 1 or not await self._update_all(
+                quiet, seq=last, update={"$set": {"outbox": []}, "$unset": {"dueSince": ""}}
+            ):
+                for endpoint in quiet:
+                    await self._forget_told(endpoint)
+
+    async def _update_all(self, endpoints: Sequence[Endpoint], *, seq: int, update: Document) -> bool:
+        """Change those that are at this ``seq`` still, alike and with one write; tell whether all were."""
+        wanted = {
+            "_id": {"$in": [endpoint.id for endpoint in endpoints]},
+            # No two endpoints, and no two lives of one, have the same.
+            "incarnation": {"$in": [endpoint.incarnation for endpoint in endpoints]},
+            "seq": seq,
+        }
+        with store_errors():
+            result = await self._collection.update_many(wanted, update)
+        return result.matched_count == len(endpoints)
+
+    async def _forget_told(self, endpoint: Endpoint) -> None:
         last = endpoint.outbox[-1].seq
         with store_errors():
             emptied = await self._collection.update_one(

@@ -43,8 +43,11 @@ class EndpointRepository(Protocol):
     async def replace(self, before: Endpoint, after: Endpoint) -> bool:
         """Store ``after`` if the endpoint still is ``before``; what the outbox gained is added to it."""
 
-    async def forget_told(self, endpoint: Endpoint) -> None:
-        """Take the events in this endpoint's outbox, and those before them, out of what is stored."""
+    async def reveal(self, announced: Sequence[Endpoint]) -> None:
+        """Let endpoints be seen that still are what was added, each with the event that says so."""
+
+    async def forget_told(self, endpoints: Sequence[Endpoint]) -> None:
+        """Take the events in the outbox of each, and those before them, out of what is stored."""
 
     async def remove(self, endpoint: Endpoint) -> None:
         """Drop the endpoint if it still is this incarnation and in this state."""

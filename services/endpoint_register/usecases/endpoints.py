@@ -86,15 +86,6 @@ async def complete(
                 await discard(hidden, parts=parts)
         raise
     await enlist(hidden, endpoints=parts.endpoints, listing=parts.listing)
-    return await make_ready(hidden, correlation_id=correlation_id, parts=parts)
-
-
-async def make_ready(hidden: Endpoint, *, correlation_id: str, parts: Parts) -> Endpoint:
-    """Let an endpoint be seen whose token is stored and whose line is written, and have that told.
-
-    Raises:
-        UnavailableError: It is not done, and what was begun is taken back.
-    """
     ready = hidden.registered(correlation_id=correlation_id)
     if not await _make_ready(hidden, ready, parts=parts):
         raise UnavailableError("creating the endpoint took too long and was taken back")

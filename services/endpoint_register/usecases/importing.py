@@ -13,12 +13,11 @@ from typing import Final, TypeAlias
 
 from libs.contracts.api_keys import check_limits
 from libs.contracts.endpoint_tables import MAX_ROWS, EndpointRow, ImportEndpoints
-from libs.contracts.errors import BadRequestError, ConflictError, GroveError
+from libs.contracts.errors import BadRequestError, ConflictError, GroveError, UnavailableError
 from libs.contracts.ids import AppVersionName, check_endpoint_id, check_token
-from services.endpoint_register.domain.endpoint import Endpoint
+from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.domain.metadata import check_metadata
 from services.endpoint_register.ports import Parts
-from services.endpoint_register.usecases.endpoints import make_ready
 from services.endpoint_register.usecases.enlisting import enlist_many
 from services.endpoint_register.usecases.removing import discard
 from services.endpoint_register.usecases.scope import application_named_in, check_open
@@ -37,7 +36,7 @@ class _Draft:
 
     Attributes:
         number: Its place among the rows.
-        endpoint: The endpoint, hidden.
+        endpoint: The endpoint, hidden, with the event of its registration.
         token: Its first token.
     """
 
@@ -134,18 +133,20 @@ class _Batch:
 
     async def finish(self) -> None:
         """Let the endpoints be seen, each with its event."""
-        await self._each(self._drafts, self._make_ready)
-        self._keep_open()
-
-    async def _make_ready(self, draft: _Draft) -> None:
-        try:
-            ready = await make_ready(
-                draft.endpoint, correlation_id=self._cmd.correlation_id, parts=self._parts
-            )
-        except GroveError as error:
-            self.outcomes[draft.number] = error
-        else:
+        endpoints = self._parts.endpoints
+        with suppress(UnavailableError):  # perhaps only the answer was lost: what is seen was done
+            await endpoints.reveal([draft.endpoint for draft in self._drafts])
+        ids = [draft.endpoint.id for draft in self._drafts]
+        now = {each.id: each for each in await endpoints.find_many(ids, metadata=False)}
+        for draft in self._drafts:
+            hidden, found = draft.endpoint, now.get(draft.endpoint.id)
+            if found is None or (found.incarnation, found.state) != (hidden.incarnation, EndpointState.READY):
+                self.outcomes[draft.number] = UnavailableError("it was not created, or is taken back")
+                continue
+            ready = hidden.revealed()
+            self._parts.announcing.offer(ready)
             self.outcomes[draft.number] = (ready, draft.token)
+        self._keep_open()
 
     async def _fail(self, errors: dict[int, GroveError]) -> None:
         """Settle rows; what was refused is taken back at once, where the outcome is unknown later."""
@@ -191,7 +192,7 @@ class _Batch:
             incarnation=entropy.attempt(),
             metadata=row.metadata,
         )
-        return _Draft(number, endpoint, token)
+        return _Draft(number, endpoint.announced(correlation_id=self._cmd.correlation_id), token)
 
 
 def _taken(draft: _Draft) -> ConflictError:

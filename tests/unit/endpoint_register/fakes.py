@@ -125,8 +125,21 @@ class InMemoryEndpointRepository:
         self.writes += 1
         return True
 
-    async def forget_told(self, endpoint: Endpoint) -> None:
+    async def reveal(self, announced: Sequence[Endpoint]) -> None:
         self._check()
+        for hidden in announced:
+            self.before_replace(hidden)
+            kept = self.kept.get(hidden.id)
+            if kept is not None and (kept.seq, kept.incarnation) == (hidden.seq, hidden.incarnation):
+                self.kept[hidden.id] = kept.revealed()
+                self.due.setdefault(hidden.id, self._clock.now())
+
+    async def forget_told(self, endpoints: Sequence[Endpoint]) -> None:
+        self._check()
+        for endpoint in endpoints:
+            self._forget_told(endpoint)
+
+    def _forget_told(self, endpoint: Endpoint) -> None:
         kept, last = self.kept.get(endpoint.id), endpoint.outbox[-1].seq
         if kept is None or kept.state is not endpoint.state or kept.incarnation != endpoint.incarnation:
             return

@@ -1,7 +1,7 @@
 """The outbox: what is written is published, once as far as the stream sees, and in order."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -119,6 +119,40 @@ async def test_an_outbox_that_cannot_be_emptied_stays_for_the_sweeper(
 
     assert world.events.names() == ["registered"]
     assert twin.id in world.endpoints.due
+
+
+async def test_nobody_hears_of_what_is_hidden(world: World, new_twin: NewTwin, announcer: Announcer) -> None:
+    new = replace(await new_twin(), state=EndpointState.CREATING, seq=0, outbox=())
+    hidden = new.announced(correlation_id="c")
+
+    announcer.offer(hidden)
+    await announcer.stop()
+    announcer.offer(hidden.revealed())
+    await announcer.stop()
+
+    assert world.events.attempts == [f"{hidden.incarnation}-1"]
+
+
+async def test_outboxes_that_are_told_at_the_same_time_are_emptied_together(
+    world: World, new_twin: NewTwin, announcer: Announcer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twins = [await new_twin(endpoint_id=f"e{number}") for number in range(100)]
+    forget_told, together = world.endpoints.forget_told, []
+
+    async def slowly(endpoints: Sequence[Endpoint]) -> None:
+        together.append(len(endpoints))
+        await asyncio.sleep(0)
+        await forget_told(endpoints)
+
+    monkeypatch.setattr(world.endpoints, "forget_told", slowly)
+    for offered in world.announcing.offered:
+        announcer.offer(offered)
+    await announcer.stop()
+
+    assert sum(together) == len(twins)
+    assert max(together) <= 64
+    assert len(together) < len(twins) / 4
+    assert not world.endpoints.due
 
 
 async def test_offers_beyond_the_bound_are_left_to_the_sweeper(world: World, new_twin: NewTwin) -> None:

@@ -1,5 +1,7 @@
 """Rows in, rows out: each for itself, none twice, none half."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from libs.contracts.applications import DeleteVersion
@@ -13,7 +15,7 @@ from libs.contracts.errors import (
     UnavailableError,
 )
 from libs.contracts.ids import EndpointId
-from services.endpoint_register.domain.endpoint import EndpointState
+from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.usecases.exporting import READ_AT_ONCE, export_endpoints
 from services.endpoint_register.usecases.importing import import_endpoints
 from services.endpoint_register.usecases.sweeping import Pace, Sweeper
@@ -100,6 +102,25 @@ async def test_what_fails_half_way_is_seen_by_nobody_and_taken_back(world: World
     await Sweeper(world.parts, pace=Pace(every_s=1, outbox_after_s=5, creating_after_s=60)).sweep()
     assert not world.endpoints.kept
     assert not world.credentials.tokens
+
+
+@pytest.mark.parametrize("was_written", [True, False])
+async def test_rows_whose_last_answer_is_lost_are_looked_at(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, was_written: bool
+) -> None:
+    reveal = world.endpoints.reveal
+
+    async def lose_the_answer(announced: Sequence[Endpoint]) -> None:
+        if was_written:
+            await reveal(announced)
+        raise UnavailableError("the answer was lost")
+
+    monkeypatch.setattr(world.endpoints, "reveal", lose_the_answer)
+
+    (outcome,) = await import_endpoints(table(EndpointRow("a", "x", {})), parts=world.parts)
+
+    assert isinstance(outcome, UnavailableError) is not was_written
+    assert [endpoint.id for endpoint in world.announcing.offered] == (["a"] if was_written else [])
 
 
 async def test_a_line_of_an_earlier_endpoint_gives_way(world: World, new_twin: NewTwin) -> None:
