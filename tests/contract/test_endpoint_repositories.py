@@ -9,6 +9,7 @@ import structlog
 
 from libs.contracts.errors import PayloadTooLargeError
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
+from libs.contracts.payload import JsonValue
 from libs.store import Store
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.domain.listing import KEYS, Order, Range, listed, range_of
@@ -254,6 +255,37 @@ async def test_many_are_found_at_once(kept: Kept) -> None:
     assert {len(each.metadata) for each in bare} == {0}
 
 
+async def values(kept: Kept, ids: list[EndpointId], key: str) -> dict[EndpointId, JsonValue]:
+    return {
+        name: value async for some in kept.endpoints.metadata_values(ids, key) for name, value in some.items()
+    }
+
+
+async def test_values_of_one_key_are_read_without_the_rest(kept: Kept) -> None:
+    held: list[Json] = [None, False, -1.5, 2**63 - 1, "größe", [{"a.b": [None]}], {"$ref": 1, "%24ref": {}}]
+    for number, value in enumerate(held):
+        await ready(kept, f"e{number}", metadata={"row": value, "rows": "another", "ro": 1})
+    await ready(kept, "without", metadata={"rows": {"row": 1}})
+    await kept.endpoints.add(endpoint("hidden", metadata={"row": 0}))
+    ids = [EndpointId(f"e{number}") for number in range(80)]
+
+    found = await values(kept, [*ids, EndpointId("without"), EndpointId("hidden")], "row")
+
+    expected = {f"e{number}": value for number, value in enumerate(held)} | {"hidden": 0}
+    assert {name: repr(value) for name, value in found.items()} == {
+        name: repr(value) for name, value in expected.items()
+    }
+    assert await values(kept, ids, "nobody_has_it") == {}
+    assert await values(kept, [], "row") == {}
+
+
+@pytest.mark.parametrize("key", ["0", "_id", "_", "k" * 256, "__proto__"])
+async def test_values_of_any_key_are_read(kept: Kept, key: str) -> None:
+    stored = await ready(kept, metadata={key: {"0": 1}, "other": 2})
+
+    assert await values(kept, [stored.id], key) == {stored.id: {"0": 1}}
+
+
 async def test_a_page_that_no_message_can_hold_is_refused(kept: Kept) -> None:
     if kept.store is None:
         pytest.skip("memory has no limit worth keeping")
@@ -341,6 +373,23 @@ async def test_a_listing_is_in_order(kept: Kept, part: Range, names: list[str]) 
     assert middle == lines[1:3]
     assert behind == [lines[number + 1 : number + 3] for number in range(len(lines))]
     assert await kept.listing.count(part) == len(names)
+
+
+async def test_names_are_those_of_a_range(kept: Kept) -> None:
+    await listing_of_six(kept)
+    matching = endpoint("f", application=ApplicationName("a"), version=AppVersionName("a-v1"), filters=("x",))
+    await kept.listing.put(listed(matching))
+    of_a = range_of(Order.ENDPOINT_ID, descending=True, application=ApplicationName("a"))
+
+    names = await kept.listing.names(of_a, limit=10)
+    some = await kept.listing.names(of_a, limit=2)
+    filtered = await kept.listing.names(replace(EVERYTHING, filter_id="x"), limit=10)
+
+    assert names == {name: f"of-{name}" for name in ("d", "b", "~", "a.c", "f")}
+    assert len(some) == 2
+    assert some.items() <= names.items()
+    assert filtered == {"f": "of-f"}
+    assert len(await kept.listing.names(EVERYTHING, limit=10)) == 7
 
 
 EVERYTHING = range_of(Order.ENDPOINT_ID, descending=False)
