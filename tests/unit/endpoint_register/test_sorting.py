@@ -1,6 +1,7 @@
 """Lists in the order of a metadata key, and of when endpoints were last heard."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -14,7 +15,7 @@ from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.payload import JsonValue
 from services.endpoint_register.domain.connectivity import Connectivity
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
-from services.endpoint_register.domain.listing import Order, listed, range_of
+from services.endpoint_register.domain.listing import Order, Range, listed, range_of
 from services.endpoint_register.domain.sorting import (
     MAX_SORTED,
     MAX_TEXT,
@@ -27,7 +28,7 @@ from services.endpoint_register.domain.sorting import (
 from services.endpoint_register.usecases import sorting
 from services.endpoint_register.usecases.listing import list_endpoints
 from tests.support.rest import Json
-from tests.unit.endpoint_register.fakes import START, World
+from tests.unit.endpoint_register.fakes import START, InMemoryEndpointListing, World
 
 VALUES = st.recursive(
     st.one_of(
@@ -139,6 +140,36 @@ def test_too_many_are_refused_with_their_number_and_what_to_do() -> None:
         BadRequestError, match=r"10001 endpoints .* 10000 .*metadata\.row; name an application"
     ):
         check_sortable(by, count=MAX_SORTED + 1)
+
+
+class GrowingListing(InMemoryEndpointListing):
+    """Something is added after it was counted."""
+
+    async def count(self, part: Range) -> int:
+        return await super().count(part) - 1
+
+
+@pytest.mark.parametrize(
+    ("listing", "number"),
+    [
+        pytest.param(InMemoryEndpointListing(), MAX_SORTED + 5, id="at first"),
+        pytest.param(GrowingListing(), MAX_SORTED + 1, id="too late"),
+    ],
+)
+async def test_a_list_of_too_many_is_refused_before_anything_is_read_of_them(
+    listing: InMemoryEndpointListing, number: int
+) -> None:
+    world = World(listing=listing)
+    tree = await plant(world, "tree", {})
+    more = (replace(tree, id=EndpointId(f"tree-{each}")) for each in range(1, number))
+    listing.lines |= {endpoint.id: listed(endpoint) for endpoint in more}
+
+    async def fail() -> None:
+        pytest.fail("values are read")
+
+    world.endpoints.before_values = fail
+    with pytest.raises(BadRequestError, match=f"^{number} endpoints"):
+        await list_endpoints(ListEndpoints(sort="metadata.row"), parts=world.parts)
 
 
 async def plant(
@@ -263,16 +294,17 @@ async def test_only_metadata_of_the_page_are_loaded(trees: World, *, named: bool
 
 async def test_what_is_not_there_as_its_line_says_is_left_out_and_corrected(trees: World) -> None:
     del trees.endpoints.kept[EndpointId("a")]
-    moved = await plant(World(), "b", {}, application="figs")
+    moved = replace(trees.endpoints.kept[EndpointId("b")], version=AppVersionName("olives-v2"), seq=1)
     trees.endpoints.kept[moved.id] = moved
-    of_olives = ListEndpoints(sort="metadata.row", application_name="olives")
+    at_v1 = ListEndpoints(sort="metadata.row", application_version_name="olives-v1")
 
-    found, counted = await list_endpoints(of_olives, parts=trees.parts)
-    again, counted_then = await list_endpoints(of_olives, parts=trees.parts)
+    found, counted = await list_endpoints(at_v1, parts=trees.parts)
+    again, counted_then = await list_endpoints(at_v1, parts=trees.parts)
 
     assert [endpoint.id for endpoint in found] == [endpoint.id for endpoint in again] == ["e"]
-    assert (counted, counted_then) == (3, 2)
+    assert (counted, counted_then) == (3, 1)
     assert "a" not in trees.listing.lines
+    assert trees.listing.lines[moved.id] == listed(moved)
 
 
 ALL = (range_of(Order.ENDPOINT_ID, descending=False),)
