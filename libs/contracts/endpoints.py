@@ -104,7 +104,8 @@ class ListEndpoints(ManagementRequest, frozen=True, kw_only=True):
         application_version_name: Only at this version.
         filter_id: Only those that match this filter.
         include: What to add to each endpoint.
-        sort: ``endpointId``, ``createdDate`` or ``appVersion``, with ``-`` for descending.
+        sort: ``endpointId``, ``createdDate``, ``appVersion``, or of at most 10,000 endpoints ``lastSeen`` and
+            ``metadata.<key>``, with ``-`` for descending.
         offset: How many to skip.
         limit: How many to return, at most 1,000.
     """

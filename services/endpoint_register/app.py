@@ -43,6 +43,7 @@ from services.endpoint_register.usecases.changing import EndpointChanges
 from services.endpoint_register.usecases.evaluating import FilterWork
 from services.endpoint_register.usecases.giving_up import Patience, SilenceWatch
 from services.endpoint_register.usecases.matching import Judge
+from services.endpoint_register.usecases.sorting import MAX_WAITING
 from services.endpoint_register.usecases.sweeping import Pace, Sweeper
 
 _MAX_IN_LINE: Final = 2048
@@ -163,6 +164,7 @@ async def assemble(
         announcing=announcer,
         clock=clock,
         entropy=entropy,
+        sorting=KeyedQueue[str](max_waiting_per_key=MAX_WAITING),
         active_for=timedelta(seconds=active_s),
     )
     return parts, announcer

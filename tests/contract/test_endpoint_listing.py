@@ -132,6 +132,23 @@ async def test_a_listing_is_in_order(kept: Kept, part: Range, names: list[str]) 
     assert await kept.listing.count(part) == len(names)
 
 
+async def test_names_are_those_of_a_range(kept: Kept) -> None:
+    await listing_of_six(kept)
+    matching = endpoint("f", application=ApplicationName("a"), version=AppVersionName("a-v1"), filters=("x",))
+    await kept.listing.put(listed(matching))
+    of_a = range_of(Order.ENDPOINT_ID, descending=True, application=ApplicationName("a"))
+
+    names = await kept.listing.names(of_a, limit=10)
+    some = await kept.listing.names(of_a, limit=2)
+    filtered = await kept.listing.names(replace(EVERYTHING, filter_id="x"), limit=10)
+
+    assert names == {name: f"of-{name}" for name in ("d", "b", "~", "a.c", "f")}
+    assert len(some) == 2
+    assert some.items() <= names.items()
+    assert filtered == {"f": "of-f"}
+    assert len(await kept.listing.names(EVERYTHING, limit=10)) == 7
+
+
 async def test_a_line_is_dropped_by_incarnation(kept: Kept) -> None:
     line = listed(endpoint())
     await kept.listing.put(line)

@@ -9,6 +9,7 @@ import structlog
 
 from libs.contracts.errors import PayloadTooLargeError
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
+from libs.contracts.payload import JsonValue
 from libs.store import Store
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.domain.metadata import Difference
@@ -251,6 +252,37 @@ async def test_many_are_found_at_once(kept: Kept) -> None:
 
     assert {each.id: each.metadata["n"] for each in with_metadata} == {f"e{n}": n for n in range(70)}
     assert {len(each.metadata) for each in bare} == {0}
+
+
+async def values(kept: Kept, ids: list[EndpointId], key: str) -> dict[EndpointId, JsonValue]:
+    return {
+        name: value async for some in kept.endpoints.metadata_values(ids, key) for name, value in some.items()
+    }
+
+
+async def test_values_of_one_key_are_read_without_the_rest(kept: Kept) -> None:
+    held: list[Json] = [None, False, -1.5, 2**63 - 1, "größe", [{"a.b": [None]}], {"$ref": 1, "%24ref": {}}]
+    for number, value in enumerate(held):
+        await ready(kept, f"e{number}", metadata={"row": value, "rows": "another", "ro": 1})
+    await ready(kept, "without", metadata={"rows": {"row": 1}})
+    await kept.endpoints.add(endpoint("hidden", metadata={"row": 0}))
+    ids = [EndpointId(f"e{number}") for number in range(80)]
+
+    found = await values(kept, [*ids, EndpointId("without"), EndpointId("hidden")], "row")
+
+    expected = {f"e{number}": value for number, value in enumerate(held)} | {"hidden": 0}
+    assert {name: repr(value) for name, value in found.items()} == {
+        name: repr(value) for name, value in expected.items()
+    }
+    assert await values(kept, ids, "nobody_has_it") == {}
+    assert await values(kept, [], "row") == {}
+
+
+@pytest.mark.parametrize("key", ["0", "_id", "_", "k" * 256, "__proto__"])
+async def test_values_of_any_key_are_read(kept: Kept, key: str) -> None:
+    stored = await ready(kept, metadata={key: {"0": 1}, "other": 2})
+
+    assert await values(kept, [stored.id], key) == {stored.id: {"0": 1}}
 
 
 async def test_a_page_that_no_message_can_hold_is_refused(kept: Kept) -> None:

@@ -278,7 +278,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
             _arg(
                 "--sort",
                 metavar="FIELD",
-                help="endpointId, createdDate or appVersion; - in front: descending",
+                help="endpointId, createdDate, appVersion, lastSeen or metadata.KEY; - in front: descending",
             ),
             *_PAGE,
         ),

@@ -3,6 +3,7 @@
 from libs.contracts import endpoint_batches as contract
 from libs.contracts.api_keys import Scope
 from services.api_gateway.routes.declaration import Route, Tag
+from services.api_gateway.routes.endpoints import SORTED_WITHIN_S, SORTING
 
 _ENDPOINTS = "/epr/api/v1/endpoints"
 
@@ -85,7 +86,9 @@ ROUTES = (
         only_asks=True,
         scope=Scope.READ,
         summary="Search endpoints",
-        description="The same page as `GET /endpoints`, for lists of ids that are too long for a URL.",
+        description="The same page as `GET /endpoints`, for lists of ids that are too long for a URL."
+        f"\n\n{SORTING}",
+        timeout_s=SORTED_WITHIN_S,
         request_example={"endpointId": ["tree-17", "tree-18"], "include": ["metadata"], "limit": 1000},
         response_example={
             "content": [
@@ -99,6 +102,8 @@ ROUTES = (
             "totalElements": 1,
         },
         errors={
+            400: "The request is malformed, or names more than 10,000 endpoints to be sorted by what has no "
+            "index; `message` says which.",
             404: "The `applicationVersionName` cannot be the name of a version.",
             413: "The body has more than 768 KiB, or the page with its metadata would.",
         },

@@ -152,7 +152,7 @@ def parse_sort(sort: str | None) -> tuple[Order, bool]:
     try:
         return Order(sort.removeprefix("-")), sort.startswith("-")
     except ValueError:
-        known = ", ".join(order.value for order in Order)
+        known = ", ".join((*(order.value for order in Order), "lastSeen", "metadata.<key>"))
         raise BadRequestError(f"sort must be one of {known}, with - for descending") from None
 
 

@@ -14,7 +14,7 @@ from bson.binary import Binary
 
 from libs.contracts.errors import PayloadTooLargeError
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
-from libs.contracts.payload import encode_json
+from libs.contracts.payload import JsonValue, encode_json
 from libs.contracts.subjects import EventType
 from libs.store import Document, DuplicateError, Index, Store, earlier_than, store_errors
 from services.endpoint_register.domain.endpoint import (
@@ -25,6 +25,7 @@ from services.endpoint_register.domain.endpoint import (
     OutboxEntry,
 )
 from services.endpoint_register.mongo.values import (
+    from_stored,
     metadata_from_stored,
     metadata_to_stored,
     unescaped,
@@ -112,6 +113,19 @@ class MongoEndpointRepository:
             if size > _PAGE_BYTES:
                 raise PayloadTooLargeError("the page with its metadata is too large; ask for fewer endpoints")
         return found
+
+    async def metadata_values(
+        self, endpoint_ids: Sequence[EndpointId], key: str
+    ) -> AsyncIterator[dict[EndpointId, JsonValue]]:
+        """What endpoints have under a metadata key, in parts of at most 16 MiB."""
+        # Keys of the top level are plain words, so nothing of the path is escaped.
+        wanted = {f"metadata.{key}": 1}
+        for start in range(0, len(endpoint_ids), _BATCH):
+            ids = list(endpoint_ids[start : start + _BATCH])
+            with store_errors():
+                documents = await self._collection.find({"_id": {"$in": ids}}, wanted).to_list()
+            held = ((document["_id"], document.get("metadata", {})) for document in documents)
+            yield {EndpointId(each): from_stored(metadata[key]) for each, metadata in held if key in metadata}
 
     async def replace(self, before: Endpoint, after: Endpoint) -> bool:
         """Store ``after`` if the endpoint still is ``before``; its outbox only grows here."""

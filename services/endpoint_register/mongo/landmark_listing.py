@@ -111,6 +111,10 @@ class LandmarkListing:
                 break
         return lines
 
+    async def names(self, part: Range, *, limit: int) -> dict[EndpointId, str]:
+        """Who is in a range, in any order, each with the incarnation that its line means."""
+        return await self._listing.names(part, limit=limit)
+
     async def count(self, part: Range) -> int:
         """How many there are."""
         if part.filter_id is not None:

@@ -12,6 +12,9 @@ _INDEXES: Final = (
     Index(name="filters", keys=[("filters", 1), ("created", 1)]),
 )
 
+_NAMES_AT_ONCE: Final = 1000
+"""In one answer of the store, some 80 KB."""
+
 Bounds: TypeAlias = tuple[str, str | None]
 """``low <= key < high``; without ``high`` there is no end."""
 
@@ -106,6 +109,14 @@ class MongoEndpointListing:
                 {key: _between(bounds)}, {"_id": 0, key: 1}, sort=[(key, 1)]
             ).to_list()
         return [document[key] for document in documents]
+
+    async def names(self, part: Range, *, limit: int) -> dict[EndpointId, str]:
+        """Who is in a range, in any order, each with the incarnation that its line means."""
+        with store_errors():
+            documents = await self._collection.find(
+                _within(part), {"incarnation": 1}, limit=limit, batch_size=_NAMES_AT_ONCE
+            ).to_list()
+        return {EndpointId(document["_id"]): document["incarnation"] for document in documents}
 
     async def count(self, part: Range) -> int:
         """How many there are."""

@@ -162,6 +162,7 @@ class Parts:
     """All of the above, as the use cases are given it.
 
     Attributes:
+        sorting: For lists that are sorted in memory, one at a time.
         active_for: How long after it was heard an endpoint without a connection counts as active.
     """
 
@@ -182,4 +183,5 @@ class Parts:
     announcing: Announcing
     clock: Clock
     entropy: Entropy
+    sorting: Turns
     active_for: timedelta

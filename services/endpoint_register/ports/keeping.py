@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
+from libs.contracts.payload import JsonValue
 from services.endpoint_register.domain.application import Application, Place
 from services.endpoint_register.domain.batch import Batch, BatchId
 from services.endpoint_register.domain.configuration import Configuration, ConfigurationChange
@@ -38,6 +39,14 @@ class EndpointRepository(Protocol):
 
         Raises:
             PayloadTooLargeError: Their metadata do not fit into one message.
+        """
+
+    def metadata_values(
+        self, endpoint_ids: Sequence[EndpointId], key: str
+    ) -> AsyncIterator[dict[EndpointId, JsonValue]]:
+        """What endpoints in whatever state have under a metadata key, in parts.
+
+        Those that do not exist, or have no such key, are left out.
         """
 
     async def replace(self, before: Endpoint, after: Endpoint) -> bool:
@@ -83,6 +92,9 @@ class EndpointListing(Protocol):
 
     async def page(self, part: Range, *, offset: int = 0, limit: int, after: str = "") -> list[Listed]:
         """The lines of a page, in order; ``after`` is the key behind which it begins."""
+
+    async def names(self, part: Range, *, limit: int) -> dict[EndpointId, str]:
+        """Who is in a range, in any order, each with the incarnation that its line means."""
 
     async def count(self, part: Range) -> int:
         """How many there are."""

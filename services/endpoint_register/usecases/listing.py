@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+import msgspec
+
 from libs.contracts.api_keys import check_limits
 from libs.contracts.endpoints import ListEndpoints
 from libs.contracts.errors import BadRequestError
@@ -18,9 +20,11 @@ from libs.contracts.ids import (
 from libs.contracts.paging import MAX_LIMIT, check_page
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.domain.listing import Listed, Order, Range, keys_of, parse_sort, range_of
+from services.endpoint_register.domain.sorting import parse_value_sort
 from services.endpoint_register.ports import EndpointListing, Parts
 from services.endpoint_register.usecases.enlisting import enlist
 from services.endpoint_register.usecases.scope import application_named_in
+from services.endpoint_register.usecases.sorting import list_named_sorted, list_ranges_sorted
 
 MAX_MERGED: Final = 10_000
 """Where a page that is merged from several ranges must end: no index skips what lies before it."""
@@ -32,9 +36,12 @@ async def list_endpoints(cmd: ListEndpoints, *, parts: Parts) -> tuple[list[Endp
     """Read a page of endpoints, and count them all.
 
     Raises:
-        BadRequestError: The page or the order is none, or no id can begin so.
+        BadRequestError: The page or the order is none, no id can begin so, or there are too many for the
+            order.
         ForbiddenError: It asks for an application outside the caller's limits.
         PayloadTooLargeError: The page with its metadata does not fit into one message.
+        UnavailableError: Too many lists wait to be sorted.
+        DeadlineError: Sorting took too long.
     """
     check_page(offset=cmd.offset, limit=cmd.limit)
     if len(cmd.endpoint_id) > MAX_LIMIT:
@@ -50,6 +57,12 @@ async def list_endpoints(cmd: ListEndpoints, *, parts: Parts) -> tuple[list[Endp
         application = filtered
     if cmd.endpoint_id:
         return await _list_named(cmd, application, parts)
+    by_value = parse_value_sort(cmd.sort)
+    if by_value is not None:
+        ranges = _ranges(msgspec.structs.replace(cmd, sort=Order.ENDPOINT_ID.value), application)
+        return await list_ranges_sorted(
+            cmd, ranges, by_value, shown=lambda endpoint: _belongs(endpoint, ranges), parts=parts
+        )
     return await _list_ranges(cmd, _ranges(cmd, application), parts)
 
 
@@ -97,7 +110,9 @@ def _order(cmd: ListEndpoints) -> tuple[Order, bool]:
         return parse_sort(cmd.sort)
     order, descending = parse_sort(cmd.sort or Order.ENDPOINT_ID.value)
     if order is not Order.ENDPOINT_ID:
-        raise BadRequestError("with endpointIdPrefix, sort must be endpointId or -endpointId")
+        raise BadRequestError(
+            f"sort by {order.value} does not go with endpointIdPrefix; by endpointId it does"
+        )
     return order, descending
 
 
@@ -207,9 +222,13 @@ async def _list_named(
             and (cmd.applications is None or endpoint.application in cmd.applications)
         )
 
+    ids = [EndpointId(name) for name in dict.fromkeys(cmd.endpoint_id)]
+    by_value = parse_value_sort(cmd.sort)
+    if by_value is not None:
+        those = list(filter(wanted, await parts.endpoints.find_many(ids, metadata=False)))
+        return await list_named_sorted(cmd, those, by_value, shown=wanted, parts=parts)
     order, descending = parse_sort(cmd.sort)
     key = range_of(order, descending=descending).key
-    ids = [EndpointId(name) for name in dict.fromkeys(cmd.endpoint_id)]
     found = filter(wanted, await parts.endpoints.find_many(ids, metadata="metadata" in cmd.include))
     ordered = sorted(found, key=lambda endpoint: keys_of(endpoint)[key], reverse=descending)
     return ordered[cmd.offset : cmd.offset + cmd.limit], len(ordered)

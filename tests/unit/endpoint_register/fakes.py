@@ -14,6 +14,7 @@ from libs.bus import KeyedQueue
 from libs.contracts.errors import ConflictError, GroveError, PayloadTooLargeError, UnavailableError
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.messages import Event
+from libs.contracts.payload import JsonValue
 from libs.contracts.subjects import EventType
 from services.endpoint_register.domain.application import Application, Place
 from services.endpoint_register.domain.batch import Batch, BatchId, BatchState
@@ -25,6 +26,7 @@ from services.endpoint_register.domain.whitelist import Whitelist, whitelist_of
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.changing import EndpointChanges
 from services.endpoint_register.usecases.matching import Judge
+from services.endpoint_register.usecases.sorting import MAX_WAITING
 from tests.unit.endpoint_register.filter_fakes import InMemoryFilterRepository
 from tests.unit.endpoint_register.presence_fakes import InMemoryConnectivityRepository, InMemoryRunRepository
 
@@ -82,6 +84,7 @@ class InMemoryEndpointRepository:
         self.kept: dict[EndpointId, Endpoint] = {}
         self.due: dict[EndpointId, datetime] = {}
         self.before_add: Hook = nothing
+        self.before_values: Hook = nothing
         self.before_replace: Callable[[Endpoint], None] = lambda _endpoint: None
         self.failure: GroveError | None = None
         self.writes = 0
@@ -111,6 +114,14 @@ class InMemoryEndpointRepository:
             raise PayloadTooLargeError
         found = (self.kept.get(endpoint_id) for endpoint_id in endpoint_ids)
         return [_seen(each, metadata=metadata, outbox=False) for each in found if each is not None]
+
+    async def metadata_values(
+        self, endpoint_ids: Sequence[EndpointId], key: str
+    ) -> AsyncIterator[dict[EndpointId, JsonValue]]:
+        for endpoint_id in endpoint_ids:
+            await self.before_values()
+            kept = self.kept.get(endpoint_id)
+            yield {} if kept is None or key not in kept.metadata else {endpoint_id: kept.metadata[key]}
 
     async def replace(self, before: Endpoint, after: Endpoint) -> bool:
         self._check()
@@ -226,6 +237,9 @@ class InMemoryEndpointListing:
         page = lines[offset : offset + limit]
         self.read += len(page)
         return page
+
+    async def names(self, part: Range, *, limit: int) -> dict[EndpointId, str]:
+        return {line.endpoint_id: line.incarnation for line in self._within(part)[:limit]}
 
     async def count(self, part: Range) -> int:
         return len(self._within(part))
@@ -537,6 +551,7 @@ class World:
             announcing=self.announcing,
             clock=self.clock,
             entropy=self.entropy,
+            sorting=KeyedQueue[str](max_waiting_per_key=MAX_WAITING),
             active_for=timedelta(minutes=10),
         )
 

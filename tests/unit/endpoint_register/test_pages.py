@@ -77,6 +77,9 @@ FIGS_ONLY = ("figs",)
             id="ids that begin so, two limits",
         ),
         pytest.param(
+            {"endpoint_id_prefix": "b", "sort": "-lastSeen"}, "b", 1, id="ids that begin so, in any order"
+        ),
+        pytest.param(
             {"endpoint_id_prefix": "b", "endpoint_id": ("a", "b"), "sort": "endpointId"},
             "b",
             1,
