@@ -16,6 +16,7 @@ from libs.contracts.senml import DvnUuid
 from services.credential_manager.domain import (
     Announcement,
     ApiKey,
+    Change,
     Credential,
     EndpointToken,
     Fingerprints,
@@ -64,8 +65,8 @@ class ChangeLog(Protocol[RecordT]):
     def changed_since(self, instant: datetime) -> AsyncIterator[RecordT]:
         """Records whose latest change is not older than that, the oldest first."""
 
-    async def mark_announced(self, record: RecordT) -> None:
-        """Note that this revision is told; a newer one stays as it is."""
+    async def mark_announced(self, records: Sequence[RecordT]) -> None:
+        """Note that these revisions are told; newer ones stay as they are."""
 
     async def forget(self, *, before: datetime) -> int:
         """Drop announced records whose ``forget_from`` has come; return how many."""
@@ -103,6 +104,9 @@ class TokenRepository(CredentialRepository[EndpointToken], Protocol):
         self, application: ApplicationName, fingerprints: Sequence[bytes]
     ) -> list[EndpointToken]:
         """The tokens that have these values, LIVE or UNCONFIRMED, in no order."""
+
+    async def activate(self, tokens: Sequence[EndpointToken], change: Change) -> set[TokenId]:
+        """Make tokens Active that are Inactive and still as they were read; tell which are so by this."""
 
 
 class SenmlRepository(CredentialRepository[SenmlCredential], Protocol):

@@ -207,8 +207,44 @@ async def test_due_changes_are_listed_oldest_first_until_they_are_marked(tokens:
 
     assert await tokens.unannounced(due_by=due_by, limit=10) == [token(1), token(2), token(3)]
     assert await tokens.unannounced(due_by=due_by, limit=1) == [token(1)]
-    await tokens.mark_announced(token(1))
+    await tokens.mark_announced([token(1)])
     assert await tokens.unannounced(due_by=due_by, limit=1) == [token(2)]
+
+
+async def test_many_are_marked_at_once_whatever_their_revisions(tokens: TokenRepository) -> None:
+    stored = [token(1), token(2), moved(token(3), TokenStatus.ACTIVE, 4), token(5)]
+    for one in (token(1), token(2), token(3), token(5)):
+        await tokens.add(one)
+    await tokens.replace(token(3), stored[2])
+    newer = moved(token(5), TokenStatus.ACTIVE, 6)
+    await tokens.replace(token(5), newer)
+
+    await tokens.mark_announced(stored)
+    await tokens.mark_announced([])
+
+    assert await tokens.unannounced(due_by=change(9).at, limit=10) == [newer]
+
+
+async def test_many_are_activated_at_once_but_for_those_that_changed(tokens: TokenRepository) -> None:
+    used = [token(number) for number in range(1, 5)]
+    for one in used:
+        await tokens.add(one)
+    revoked = moved(token(1), TokenStatus.REVOKED, 5)
+    await tokens.replace(token(1), revoked)
+    claim = token(6).unconfirmed()
+    await tokens.add(claim)
+    confirmed = claim.confirmed(change(7), incarnation=None)
+    await tokens.replace(claim, confirmed)
+
+    active = await tokens.activate([*used, confirmed], change(8))
+    again = await tokens.activate([*used, confirmed], change(8))
+    others = await tokens.activate([*used, confirmed], change(9))
+
+    assert active == {"token-2", "token-3", "token-4", "token-6"}
+    assert (again, others) == (active, set()), "the same write sent again is ours, another is not"
+    assert await tokens.find(token(1).id) == revoked
+    for before in (*used[1:], confirmed):
+        assert await tokens.find(before.id) == before.moved(TokenStatus.ACTIVE, change(8))
 
 
 async def test_a_mark_does_not_hide_a_newer_revision(tokens: TokenRepository) -> None:
@@ -216,7 +252,7 @@ async def test_a_mark_does_not_hide_a_newer_revision(tokens: TokenRepository) ->
     after = moved(token(1), TokenStatus.REVOKED, 2)
     await tokens.replace(token(1), after)
 
-    await tokens.mark_announced(token(1))
+    await tokens.mark_announced([token(1)])
 
     assert await tokens.unannounced(due_by=change(9).at, limit=10) == [after]
 
@@ -242,7 +278,7 @@ async def test_only_what_is_told_and_due_is_forgotten(tokens: TokenRepository) -
     await tokens.add(untold)
     await tokens.add(told)
     await tokens.add(token(3))
-    await tokens.mark_announced(told)
+    await tokens.mark_announced([told])
 
     assert await tokens.forget(before=change(2).at) == 0
     assert await tokens.forget(before=change(60).at) == 1
@@ -272,7 +308,7 @@ async def test_a_revocation_is_due_until_it_is_marked(api_keys: ApiKeyRepository
     assert await api_keys.replace(key, revoked)
 
     assert await api_keys.unannounced(due_by=change(99).at, limit=10) == [revoked]
-    await api_keys.mark_announced(revoked)
+    await api_keys.mark_announced([revoked])
     assert await api_keys.unannounced(due_by=change(99).at, limit=10) == []
     assert await api_keys.forget(before=change(99).at) == 0
 

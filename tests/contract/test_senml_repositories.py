@@ -166,7 +166,7 @@ async def test_changes_are_due_until_they_are_marked_and_forgotten_when_told(
 
     assert await credentials.unannounced(due_by=change(9).at, limit=10) == [deleted]
     assert [one.id async for one in credentials.changed_since(change(2).at)] == ["credential-2"]
-    await credentials.mark_announced(deleted)
+    await credentials.mark_announced([deleted])
 
     assert await credentials.unannounced(due_by=change(9).at, limit=10) == []
     assert await credentials.forget(before=change(60).at) == 1

@@ -16,6 +16,7 @@ from services.credential_manager.domain import (
     NONCE_BYTES,
     Announcement,
     ApiKey,
+    Change,
     Credential,
     EndpointToken,
     Fingerprints,
@@ -119,11 +120,12 @@ class _InMemoryRecords(Generic[R]):
         for record in sorted(changed, key=lambda record: record.changed_at):
             yield record
 
-    async def mark_announced(self, record: R) -> None:
+    async def mark_announced(self, records: Sequence[R]) -> None:
         self._check_here()
-        current = self.records.get(record.id)
-        if current is not None and current.revision == record.revision:
-            self.records[record.id] = replace(current, announce_from=None)
+        for record in records:
+            current = self.records.get(record.id)
+            if current is not None and current.revision == record.revision:
+                self.records[record.id] = replace(current, announce_from=None)
 
     def _check_here(self) -> None:
         if self.away:
@@ -165,6 +167,10 @@ class InMemoryTokenRepository(_InMemoryCredentials[EndpointToken]):
     ) -> list[EndpointToken]:
         found = [await self.find_by_value(application, each) for each in fingerprints]
         return [each for each in found if each is not None]
+
+    async def activate(self, tokens: Sequence[EndpointToken], change: Change) -> set[TokenId]:
+        moved = [(token, token.moved(TokenStatus.ACTIVE, change) or token) for token in tokens]
+        return {after.id for before, after in moved if await self.replace(before, after)}
 
 
 class InMemorySenmlRepository(_InMemoryCredentials[SenmlCredential]):

@@ -26,7 +26,7 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 REPEATED_AT_START: Final = timedelta(minutes=10)
 
-_BATCH: Final = 32
+_BATCH: Final = 64
 _POSSIBLE_WITHIN_S: Final = 1.0
 _REPEAT_WITHIN_S: Final = 15.0
 _FIRST_PAUSE_S: Final = 0.1
@@ -125,7 +125,7 @@ class Announcer:
                 "the change is stored, but the transports may not know it yet; repeat the request to be sure"
             ) from error
         with suppress(UnavailableError):  # the mark alone is missing: the events are repeated
-            await self._logs[type(record)].mark_announced(record)
+            await self._logs[type(record)].mark_announced([record])
 
     async def _round(self, since: datetime | None) -> bool:
         """Tell everything that is due, and at a start everything since then; whether all are told."""
@@ -161,17 +161,17 @@ class Announcer:
 
     async def _tell_each(self, log: ChangeLog[RecordT], batch: Sequence[RecordT]) -> bool:
         async with asyncio.TaskGroup() as group:
-            told = [group.create_task(self._tell_again(log, record), name="announce") for record in batch]
-        failed = sum(not task.result() for task in told)
+            tasks = [group.create_task(self._tell_again(record), name="announce") for record in batch]
+        told = [record for record, task in zip(batch, tasks, strict=True) if task.result()]
+        failed = len(batch) - len(told)
         if failed:
             _log.warning("announcing.failed", records=failed)
+        await log.mark_announced([record for record in told if record.announce_from is not None])
         return not failed
 
-    async def _tell_again(self, log: ChangeLog[RecordT], record: RecordT) -> bool:
+    async def _tell_again(self, record: Record) -> bool:
         try:
             await self._publish(record, within_s=_REPEAT_WITHIN_S)
-            if record.announce_from is not None:
-                await log.mark_announced(record)
         except GroveError:
             return False
         return True

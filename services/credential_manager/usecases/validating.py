@@ -16,15 +16,15 @@ from libs.contracts.ecap import (
     TokenClaim,
 )
 from libs.contracts.errors import BadRequestError, GroveError, UnauthorizedError
-from libs.contracts.ids import ApplicationName, is_token
+from libs.contracts.ids import ApplicationName, TokenId, is_token
 from libs.contracts.tokens import TokenStatus
 from services.credential_manager.domain import EndpointToken, Phase
 from services.credential_manager.ports import Parts
 from services.credential_manager.usecases.changing import change, new_change
 
 _UNKNOWN: Final = "no such endpoint token in this application"
-_ACTIVATED_AT_ONCE: Final = 8
-"""First uses of one question that are written beside each other."""
+_LOOKED_AT_ONCE: Final = 8
+"""Tokens of one question that are read again for themselves."""
 
 
 async def validate_token(request: EndpointTokenValidationRequest, *, parts: Parts) -> EndpointToken:
@@ -63,15 +63,19 @@ async def validate_tokens(
     if len(request.tokens) > MAX_TOKENS_TOGETHER:
         raise BadRequestError(f"at most {MAX_TOKENS_TOGETHER} tokens may be asked about at once")
     found = await _find_by_values(request.tokens, parts=parts)
-    turns = asyncio.Semaphore(_ACTIVATED_AT_ONCE)
+    used_first = [token for token in found.values() if token.status is TokenStatus.INACTIVE]
+    activated = await _activate(used_first, parts=parts)
+    turns = asyncio.Semaphore(_LOOKED_AT_ONCE)
 
     async def answer(claim: TokenClaim) -> EndpointToken | GroveError:
         token = found.get(claim)
-        if token is not None and token.status is TokenStatus.ACTIVE:
-            return token
         if token is None:
             return UnauthorizedError(_UNKNOWN)
-        async with turns:
+        if token.status is TokenStatus.ACTIVE:
+            return token
+        if token.id in activated:
+            return activated[token.id]
+        async with turns:  # it is refused, or somebody changed it just now
             try:
                 one = EndpointTokenValidationRequest(app_name=claim.app_name, token=claim.token)
                 return await validate_token(one, parts=parts)
@@ -81,6 +85,23 @@ async def validate_tokens(
     async with asyncio.TaskGroup() as group:
         answers = [group.create_task(answer(claim), name="whose token") for claim in request.tokens]
     return [each.result() for each in answers]
+
+
+async def _activate(
+    tokens: Sequence[EndpointToken], *, parts: Parts
+) -> dict[TokenId, EndpointToken | GroveError]:
+    """Make tokens Active at their first use, all with one write; without those that somebody changed."""
+    if not tokens:
+        return {}
+    change = new_change(parts, told_by_us=False)
+    try:
+        active = await parts.tokens.activate(tokens, change)
+    except GroveError as error:
+        return {token.id: error for token in tokens}
+    parts.announcing.tell_later()
+    return {
+        token.id: token.moved(TokenStatus.ACTIVE, change) or token for token in tokens if token.id in active
+    }
 
 
 async def _find_by_values(claims: Sequence[TokenClaim], *, parts: Parts) -> dict[TokenClaim, EndpointToken]:

@@ -10,7 +10,9 @@ from libs.contracts.errors import (
     BadRequestError,
     ForbiddenError,
     UnauthorizedError,
+    UnavailableError,
 )
+from libs.contracts.ids import TokenId
 from libs.contracts.tokens import TokenStatus
 from services.credential_manager.domain import EndpointToken
 from services.credential_manager.ports import Parts
@@ -72,17 +74,22 @@ async def test_a_refused_token_says_why(status: TokenStatus, fakes: Fakes, parts
         await validate(parts, value)
 
 
-async def test_a_suspension_that_overtakes_the_first_use_wins(fakes: Fakes, parts: Parts) -> None:
-    token, value = await create(parts)
+def revoke_meanwhile(fakes: Fakes, token: EndpointToken) -> None:
+    """Let somebody revoke a token between the next read and the write that follows it."""
 
-    def revoke_meanwhile() -> None:
+    def revoke() -> None:
         fakes.tokens.before_replacing = lambda: None
         current = fakes.tokens.records[token.id]
         fakes.tokens.records[token.id] = replace(
             current, status=TokenStatus.REVOKED, revision=current.revision + 1, attempt="somebody else"
         )
 
-    fakes.tokens.before_replacing = revoke_meanwhile
+    fakes.tokens.before_replacing = revoke
+
+
+async def test_a_suspension_that_overtakes_the_first_use_wins(fakes: Fakes, parts: Parts) -> None:
+    token, value = await create(parts)
+    revoke_meanwhile(fakes, token)
 
     with pytest.raises(ForbiddenError, match="revoked"):
         await validate(parts, value)
@@ -107,6 +114,39 @@ async def test_each_of_many_tokens_is_answered_for_itself_and_in_order(fakes: Fa
     nobody = UnauthorizedError
     assert told == [ForbiddenError, nobody, new.id, nobody, used.id, nobody]
     assert fakes.tokens.records[new.id].status is TokenStatus.ACTIVE
+
+
+async def test_a_change_that_overtakes_one_of_many_first_uses_wins(fakes: Fakes, parts: Parts) -> None:
+    revoked, revoked_value = await create(parts)
+    other, other_value = await create(parts)
+
+    revoke_meanwhile(fakes, revoked)
+    claims = (TokenClaim(APPLICATION, revoked_value), TokenClaim(APPLICATION, other_value))
+
+    refused, let_in = await validate_tokens(EndpointTokensValidationRequest(tokens=claims), parts=parts)
+
+    assert isinstance(refused, ForbiddenError)
+    assert let_in == fakes.tokens.records[other.id]
+    assert fakes.tokens.records[other.id].status is TokenStatus.ACTIVE
+
+
+async def test_first_uses_that_cannot_be_written_are_not_answered_and_others_are(
+    fakes: Fakes, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, new_value = await create(parts)
+    used, used_value = await create(parts)
+    await validate(parts, used_value)
+
+    async def away(_tokens: object, _change: object) -> set[TokenId]:
+        raise UnavailableError("the store cannot be reached")
+
+    monkeypatch.setattr(fakes.tokens, "activate", away)
+    claims = (TokenClaim(APPLICATION, new_value), TokenClaim(APPLICATION, used_value))
+
+    unknown, known = await validate_tokens(EndpointTokensValidationRequest(tokens=claims), parts=parts)
+
+    assert isinstance(unknown, UnavailableError)
+    assert known == fakes.tokens.records[used.id]
 
 
 async def test_one_token_asked_about_twice_at_once_is_activated_once(fakes: Fakes, parts: Parts) -> None:
