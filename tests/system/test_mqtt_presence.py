@@ -14,11 +14,14 @@ from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
 
 _MOVED, _STAYED = 5, 5
+_SILENT_AFTER = {"GROVE_ENDPOINT_REGISTER_SILENT_AFTER_S": "11"}
+"""Half of what it is in earnest, and still more than twice as long as a transport is silent."""
 
 
 @pytest.fixture
 async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
-    async with running_stack(tmp_path, replicas={"mqtt-transport": 2, "endpoint-register": 2}) as running:
+    replicas = {"mqtt-transport": 2, "endpoint-register": 2}
+    async with running_stack(tmp_path, replicas=replicas, env=_SILENT_AFTER) as running:
         yield running
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-BLOCK: Final = 512
+BLOCK: Final = 256
 """Lines. A block is cut when it has twice as many: a page reads one or two."""
 _MAX_PLACED: Final = 4096
 
