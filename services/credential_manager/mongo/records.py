@@ -14,9 +14,8 @@ import pymongo
 from bson.binary import Binary
 from pymongo.asynchronous.collection import AsyncCollection
 
-from libs.contracts.api_keys import Scope
 from libs.contracts.errors import UnavailableError
-from libs.contracts.ids import ApiKeyId, ApplicationName, EndpointId, TokenId
+from libs.contracts.ids import ApplicationName, EndpointId, TokenId
 from libs.contracts.senml import DvnUuid
 from libs.contracts.tokens import TokenStatus
 from libs.store import Document, DuplicateError, Index, Store, store_errors, until
@@ -25,9 +24,16 @@ from services.credential_manager.domain import (
     Change,
     Credential,
     EndpointToken,
-    Phase,
     Record,
     SenmlCredential,
+)
+from services.credential_manager.mongo.documents import (
+    api_key_from_document,
+    api_key_to_document,
+    senml_from_document,
+    senml_to_document,
+    token_from_document,
+    token_to_document,
 )
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -169,7 +175,7 @@ class MongoTokenRepository(_MongoCredentials[EndpointToken]):
     def __init__(self, store: Store) -> None:
         self._store = store
         super().__init__(
-            store.collection("tokens"), to_document=_token_to_document, from_document=_token_from_document
+            store.collection("tokens"), to_document=token_to_document, from_document=token_from_document
         )
 
     async def prepare(self) -> None:
@@ -229,8 +235,8 @@ class MongoSenmlRepository(_MongoCredentials[SenmlCredential]):
         self._store = store
         super().__init__(
             store.collection("senmlCredentials"),
-            to_document=_senml_to_document,
-            from_document=_senml_from_document,
+            to_document=senml_to_document,
+            from_document=senml_from_document,
         )
 
     async def prepare(self) -> None:
@@ -252,8 +258,8 @@ class MongoApiKeyRepository(_MongoRecords[ApiKey]):
         self._store = store
         super().__init__(
             store.collection("apiKeys"),
-            to_document=_api_key_to_document,
-            from_document=_api_key_from_document,
+            to_document=api_key_to_document,
+            from_document=api_key_from_document,
         )
 
     async def prepare(self) -> None:
@@ -265,13 +271,13 @@ class MongoApiKeyRepository(_MongoRecords[ApiKey]):
 
     async def seeded(self) -> list[ApiKey]:
         with store_errors():
-            return [_api_key_from_document(found) async for found in self._collection.find({"seeded": True})]
+            return [api_key_from_document(found) async for found in self._collection.find({"seeded": True})]
 
     async def page(self, *, offset: int, limit: int) -> tuple[list[ApiKey], int]:
         with store_errors():
             total = await self._collection.count_documents({})
             newest = self._collection.find({}).sort("createdDate", -1).skip(offset).limit(limit)
-            return [_api_key_from_document(found) async for found in newest], total
+            return [api_key_from_document(found) async for found in newest], total
 
 
 def _update(document: Document) -> dict[str, Document]:
@@ -310,96 +316,3 @@ async def _settled(write: Callable[[], Awaitable[bool]]) -> bool:
             except UnavailableError:
                 continue
         return await write()
-
-
-def _credential_to_document(credential: Credential) -> Document:
-    return {
-        "application": credential.application,
-        "endpointId": credential.endpoint_id,
-        "incarnation": credential.incarnation,
-        "status": credential.status.value,
-        "phase": credential.phase.value,
-        "createdDate": credential.created_at,
-        "updatedDate": credential.updated_at,
-        "forgetFrom": credential.forget_from,
-    }
-
-
-def _credential_fields(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "revision": document["revision"],
-        "attempt": document["attempt"],
-        "changed_at": document["changedDate"],
-        "announce_from": document.get("announceFrom"),
-        "application": ApplicationName(document["application"]),
-        "endpoint_id": EndpointId(document["endpointId"]),
-        "incarnation": document.get("incarnation"),
-        "status": TokenStatus(document["status"]),
-        "phase": Phase(document["phase"]),
-        "created_at": document["createdDate"],
-        "updated_at": document.get("updatedDate"),
-        "forget_from": document.get("forgetFrom"),
-    }
-
-
-def _token_to_document(token: EndpointToken) -> Document:
-    return {**_credential_to_document(token), "tokenHash": Binary(token.fingerprint)}
-
-
-def _token_from_document(document: Mapping[str, Any]) -> EndpointToken:
-    return EndpointToken(
-        id=TokenId(document["_id"]),
-        fingerprint=bytes(document["tokenHash"]),
-        **_credential_fields(document),
-    )
-
-
-def _senml_to_document(credential: SenmlCredential) -> Document:
-    return {
-        **_credential_to_document(credential),
-        "dvnUuid": credential.dvn_uuid,
-        "secretHash": Binary(credential.fingerprint),
-        "sealedSecret": Binary(credential.sealed) if credential.sealed else None,
-    }
-
-
-def _senml_from_document(document: Mapping[str, Any]) -> SenmlCredential:
-    return SenmlCredential(
-        id=document["_id"],
-        dvn_uuid=DvnUuid(document["dvnUuid"]),
-        fingerprint=bytes(document["secretHash"]),
-        sealed=bytes(document.get("sealedSecret", b"")),
-        **_credential_fields(document),
-    )
-
-
-def _api_key_to_document(key: ApiKey) -> Document:
-    return {
-        "keyHash": Binary(key.fingerprint),
-        "name": key.name,
-        "scope": key.scope.value,
-        "applications": None if key.applications is None else list(key.applications),
-        "createdDate": key.created_at,
-        "expiryDate": key.expires_at,
-        "revoked": key.revoked,
-        "seeded": key.seeded,
-    }
-
-
-def _api_key_from_document(document: Mapping[str, Any]) -> ApiKey:
-    applications = document.get("applications")
-    return ApiKey(
-        id=ApiKeyId(document["_id"]),
-        revision=document["revision"],
-        attempt=document["attempt"],
-        changed_at=document["changedDate"],
-        announce_from=document.get("announceFrom"),
-        fingerprint=bytes(document["keyHash"]),
-        name=document["name"],
-        scope=Scope(document["scope"]),
-        applications=None if applications is None else tuple(applications),
-        created_at=document["createdDate"],
-        expires_at=document.get("expiryDate"),
-        revoked=document["revoked"],
-        seeded=document["seeded"],
-    )
