@@ -10,13 +10,7 @@ import enum
 from collections.abc import Iterable
 
 from libs.mqtt.codes import PacketType, ProtocolVersion, ReasonCode, return_code
-from libs.mqtt.connecting import (
-    UnsupportedLevelError,
-    connack,
-    granted,
-    read_connect,
-    read_version,
-)
+from libs.mqtt.connecting import UnsupportedLevelError, connack, granted, read_connect, read_version
 from libs.mqtt.errors import ProtocolError, malformed
 from libs.mqtt.events import ConnectReceived, Disconnected, Event
 from libs.mqtt.exchange import Exchange

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 
 _ALWAYS: Final = {
     "Server": "Olivegrove",
@@ -35,6 +36,16 @@ class Complaint:
 
 
 Complain = Callable[[int, str], Complaint]
+
+
+class MalformedError(Exception):
+    """What arrived is no HTTP, in one phrase."""
+
+
+def no_http(error: BaseException) -> MalformedError:
+    """Name what the parser found, without what it quotes: all that it was given."""
+    too_long = isinstance(error, LineTooLong)
+    return MalformedError("request line or headers too long" if too_long else "malformed HTTP")
 
 
 def plain_complaint(_status: int, phrase: str) -> Complaint:

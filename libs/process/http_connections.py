@@ -23,12 +23,12 @@ from typing import Any, cast
 import structlog
 from aiohttp import StreamReader, web
 from aiohttp.http import RawRequestMessage
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import Counter, Gauge
 
 from libs.contracts.errors import UnavailableError
 from libs.process.budget import Budget
-from libs.process.complaints import Complain, as_bytes, as_response, plain_complaint
+from libs.process.complaints import Complain, MalformedError, as_bytes, as_response, no_http, plain_complaint
 from libs.process.connection_limits import ConnectionLimits
 
 MAX_HEAD_BYTES = 32 * 1024
@@ -48,10 +48,6 @@ _MALFORMED = Counter("grove_http_malformed_total", "Requests that were no HTTP."
 
 _log = structlog.get_logger()
 AnswerRequest = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
-class MalformedError(Exception):
-    """What arrived is no HTTP, in one phrase."""
 
 
 class BoundedServer(web.Server):
@@ -332,10 +328,7 @@ class BoundedConnection(web.RequestHandler):
         if isinstance(complaint, RawRequestMessage):
             return
         self._malformed = True
-        phrase = (
-            "request line or headers too long" if isinstance(complaint.exc, LineTooLong) else "malformed HTTP"
-        )
-        error = MalformedError(phrase)
+        error = no_http(complaint.exc)
         self._messages[-1] = (type(complaint)(status=complaint.status, exc=error, message=""), body)
 
     def _holds_more(self) -> bool:
