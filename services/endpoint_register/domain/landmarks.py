@@ -4,11 +4,13 @@ A store that reads a range to its end whatever is asked of it can only be asked 
 cut an order into blocks of some hundred lines, and the counts tell which block a page begins in. Any
 landmarks are right, good ones are fast: what is cut where changes no answer.
 
-A count is exact or it is not there. It is only believed when no write of ours was on its way while it was
-taken, and :meth:`Landmarks.changed` and :meth:`Landmarks.forget` follow what is written afterwards.
+A count is exact or it is not there. It is only believed when no write of ours to that block was on its way
+while it was taken (:meth:`Landmarks.moment`), and :meth:`Landmarks.changed` and :meth:`Landmarks.forget`
+follow what is written afterwards.
 """
 
 import bisect
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -49,13 +51,15 @@ class Landmarks:
     size: int = BLOCK
     begins: list[str] = field(default_factory=lambda: [""])
     counts: list[int | None] = field(default_factory=lambda: [None])
+    _writes: list[int] = field(default_factory=lambda: [0])
+    _writing: Counter[str] = field(default_factory=Counter)
     _placed: set[str] = field(default_factory=set)
 
     @classmethod
     def at(cls, begins: Iterable[str], *, size: int = BLOCK) -> "Landmarks":
         """Cut at these keys, with nothing counted yet."""
         ordered = sorted({"", *begins})
-        return cls(size, ordered, [None] * len(ordered))
+        return cls(size, ordered, [None] * len(ordered), [0] * len(ordered))
 
     def pieces(self, low: str, high: str | None) -> list[Piece]:
         """Cut a range into what is in each block of it."""
@@ -78,6 +82,25 @@ class Landmarks:
             self._placed.add(key)
             self._cut(key)
 
+    def write_begins(self, key: str) -> None:
+        """Let no count of its block be believed until :meth:`write_ends`."""
+        self._writing[key] += 1
+        self._writes[self._block_of(key)] += 1
+
+    def write_ends(self, key: str) -> None:
+        """Let counts of its block be believed that begin from now on."""
+        self._writing[key] -= 1
+        if not self._writing[key]:
+            del self._writing[key]
+
+    def moment(self, piece: Piece) -> int | None:
+        """Name the moment between two writes to a block; None while one is on its way."""
+        number = self._block_of(piece.low)
+        end = self._end_of(number)
+        if any(self.begins[number] <= key and (end is None or key < end) for key in self._writing):
+            return None
+        return self._writes[number]
+
     def changed(self, key: str, by: int) -> None:
         """Note that a line came (1) or went (-1)."""
         number = self._block_of(key)
@@ -97,6 +120,12 @@ class Landmarks:
     def block(self, key: str) -> Piece:
         """Find the block that a key belongs to."""
         return self._piece(self._block_of(key))
+
+    def unknown(self, after: str, *, limit: int) -> list[Piece]:
+        """Find some blocks that nobody has counted, from the one of a key on and then from the beginning."""
+        first = self._block_of(after)
+        order = [*range(first, len(self.counts)), *range(first)]
+        return [self._piece(number) for number in order if self.counts[number] is None][:limit]
 
     def large(self) -> list[Piece]:
         """Find the blocks that are known to have too many lines."""
@@ -122,7 +151,10 @@ class Landmarks:
             cuts.pop()  # rather one that is somewhat larger than a small rest
         for key in cuts:
             self._cut(key)
-        if exact and keys:
+        if not exact:
+            for key in (*keys[:1], *cuts):
+                self.forget(key)
+        elif keys:
             first, last = self._block_of(keys[0]), self._block_of(keys[-1])
             bounds = [0, *(bisect.bisect_left(keys, begin) for begin in self.begins[first + 1 : last + 1])]
             for number, (start, end) in enumerate(pairwise([*bounds, len(keys)]), start=first):
@@ -139,6 +171,8 @@ class Landmarks:
             return None
         self.counts[number] = count + following
         del self.counts[number + 1]
+        # What was begun for either may not pass for a count of both.
+        self._writes[number] += self._writes.pop(number + 1) + 1
         return self.begins.pop(number + 1)
 
     def _cut(self, key: str) -> None:
@@ -148,6 +182,7 @@ class Landmarks:
             # Nothing is in a part of an empty block; else each part has to be counted.
             count = 0 if self.counts[number] == 0 else None
             self.counts[number : number + 1] = [count, count]
+            self._writes.insert(number, self._writes[number])
 
     def _block_of(self, key: str) -> int:
         return bisect.bisect_right(self.begins, key) - 1

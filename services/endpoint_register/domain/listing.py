@@ -84,6 +84,10 @@ class Listed:
     keys: Mapping[str, str]
     filters: tuple[str, ...] = ()
 
+    def is_behind(self, endpoint: Endpoint) -> bool:
+        """Tell whether it says something else than the endpoint it is about."""
+        return self.keys != keys_of(endpoint) or self.filters != endpoint.filters
+
 
 def listed(endpoint: Endpoint) -> Listed:
     """Spell the line of an endpoint."""

@@ -9,6 +9,7 @@ then, because another replica writes as well.
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -21,6 +22,7 @@ from services.endpoint_register.domain.listing import KEYS, Listed, Range
 from services.endpoint_register.mongo.listing import MongoEndpointListing
 
 _EVERY_S: Final = 1.0
+_COUNTED_TOGETHER: Final = 8
 _ASKED_S: Final = 600.0
 """An order that nobody asked for since then is not counted again."""
 
@@ -37,8 +39,6 @@ class LandmarkListing:
         self._landmarks = {key: Landmarks(size) for key in KEYS}
         self._asked_at: dict[str, float] = {}
         self._counted_up_to = dict.fromkeys(KEYS, "")
-        self._writing = 0
-        self._writes = 0
         self._grown = asyncio.Event()
 
     async def prepare(self) -> None:
@@ -135,15 +135,19 @@ class LandmarkListing:
                 await asyncio.sleep(_EVERY_S)
 
     async def tend(self) -> None:
-        """Split every block that is known to be large, and count one block of each order that needs it.
+        """Split large blocks, and count some that nobody has counted, or not since another may have written.
 
         Raises:
             UnavailableError: The store is away.
         """
         for key, landmarks in self._landmarks.items():
-            await self._count_next(key, landmarks)
             for block in landmarks.large():
                 await self._split(key, landmarks, block)
+            unknown = landmarks.unknown(self._counted_up_to[key], limit=_COUNTED_TOGETHER)
+            for block in unknown:
+                await self._count_again(key, landmarks, block)
+            if not unknown and self._is_asked_for(key):
+                await self._count_again(key, landmarks, landmarks.block(self._counted_up_to[key]))
 
     def _pieces(self, part: Range, after: str = "") -> list[Piece]:
         landmarks = self._landmarks[part.key]
@@ -156,58 +160,53 @@ class LandmarkListing:
     async def _count(self, key: str, piece: Piece) -> int:
         if piece.count is not None:
             return piece.count
-        calm = self._calm()
+        landmarks = self._landmarks[key]
+        moment = landmarks.moment(piece)
         count = await self._listing.count_between(key, (piece.low, piece.high))
-        if self._is_still(calm):
-            self._landmarks[key].counted(piece, count)
-            if self._landmarks[key].is_large(count):
-                self._grown.set()
+        if moment is not None and moment == landmarks.moment(piece):
+            landmarks.counted(piece, count)
+        if landmarks.is_large(count):
+            self._grown.set()
         return count
 
-    async def _count_next(self, key: str, landmarks: Landmarks) -> None:
-        """Count the next block of an order, if it is not known how many it has or others may have written."""
-        block = landmarks.block(self._counted_up_to[key])
+    async def _count_again(self, key: str, landmarks: Landmarks, block: Piece) -> None:
         self._counted_up_to[key] = block.high or ""
-        asked = _now() - self._asked_at.get(key, -_ASKED_S) < _ASKED_S
-        if block.count is not None and not asked:
+        count = await self._count(key, replace(block, count=None))
+        if landmarks.is_large(count):
+            await self._split(key, landmarks, block)
             return
-        calm = self._calm()
-        count = await self._listing.count_between(key, (block.low, block.high))
-        if self._is_still(calm):
-            landmarks.counted(block, count)
-            gone = landmarks.merge(block.low)
-            if gone is not None:
-                with store_errors():
-                    await self._collection.update_one({"_id": key}, {"$pull": {"begins": gone}})
+        gone = landmarks.merge(block.low)
+        if gone is not None:
+            with store_errors():
+                await self._collection.update_one({"_id": key}, {"$pull": {"begins": gone}})
 
     async def _split(self, key: str, landmarks: Landmarks, block: Piece) -> None:
-        calm = self._calm()
+        moment = landmarks.moment(block)
         keys = await self._listing.keys(key, (block.low, block.high))
-        cuts = landmarks.split(keys, exact=self._is_still(calm))
+        exact = moment is not None and moment == landmarks.moment(block)
+        cuts = landmarks.split(keys, exact=exact)
         with store_errors():
             await self._collection.update_one(
                 {"_id": key}, {"$addToSet": {"begins": {"$each": cuts}}}, upsert=True
             )
 
+    def _is_asked_for(self, key: str) -> bool:
+        return _now() - self._asked_at.get(key, -_ASKED_S) < _ASKED_S
+
     @contextmanager
     def _write(self, *lines: Listed | None) -> Iterator[None]:
-        """Let no count be believed that is taken meanwhile; when the outcome is unknown, none of these."""
-        self._writing += 1
-        self._writes += 1
+        """Let no count be believed that meets these lines; when the outcome is unknown, none of theirs."""
+        keys = [(self._landmarks[key], line.keys[key]) for line in lines if line is not None for key in KEYS]
+        for landmarks, key in keys:
+            landmarks.write_begins(key)
         try:
             yield
         except BaseException:
             self._forget(*lines)
             raise
         finally:
-            self._writing -= 1
-
-    def _calm(self) -> int | None:
-        """Name the moment between two writes; None while one is on its way."""
-        return None if self._writing else self._writes
-
-    def _is_still(self, calm: int | None) -> bool:
-        return calm is not None and calm == self._calm()
+            for landmarks, key in keys:
+                landmarks.write_ends(key)
 
     def _note(self, line: Listed, by: int) -> None:
         for key, landmarks in self._landmarks.items():

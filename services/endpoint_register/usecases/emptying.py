@@ -13,6 +13,7 @@ from services.endpoint_register.domain.application import Application, Lifecycle
 from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.changing import change_application
 from services.endpoint_register.usecases.configuring import tell_application
+from services.endpoint_register.usecases.occupancy import has_endpoints, some_at
 from services.endpoint_register.usecases.removing import remove_endpoint
 
 WITHIN_S = 3.0
@@ -56,7 +57,7 @@ async def empty_application(
     )
     ends_at = time.monotonic() + within_s
     for version in application.versions.values():
-        while ids := await parts.endpoints.at_version(version.name, limit=_AT_ONCE):
+        while ids := await some_at(version.name, limit=_AT_ONCE, parts=parts):
             if time.monotonic() >= ends_at:
                 raise UnavailableError(
                     f"application {application.name} is gone, its endpoints are still being removed"
@@ -74,7 +75,7 @@ async def _close_if_empty(name: ApplicationName, parts: Parts) -> None:
         name, lambda before: before.closing(None, at=parts.clock.now()), parts=parts
     )
     for version in closed.versions.values():
-        if await parts.endpoints.at_version(version.name, limit=1):
+        if await has_endpoints(version.name, parts=parts):
             await change_application(name, lambda before: before.reopened(None), parts=parts)
             raise ConflictError(f"application {name} has endpoints; force=true removes them too")
 

@@ -12,7 +12,7 @@ from typing import Final
 from libs.contracts.errors import GroveError, UnavailableError
 from libs.contracts.ids import EndpointId
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
-from services.endpoint_register.domain.listing import listed
+from services.endpoint_register.domain.listing import Listed, listed
 from services.endpoint_register.ports import EndpointListing, EndpointRepository
 
 _ATTEMPTS: Final = 16
@@ -64,6 +64,16 @@ async def enlist(endpoint: Endpoint, *, endpoints: EndpointRepository, listing: 
             return
         endpoint = alive
     raise UnavailableError("the endpoint moves faster than it can be listed")
+
+
+async def repair(
+    line: Listed, endpoint: Endpoint | None, *, endpoints: EndpointRepository, listing: EndpointListing
+) -> None:
+    """Correct a line if it contradicts its endpoint; None = there is none of that id."""
+    if endpoint is None:  # removed just now, or listed by a creator that had given up
+        await listing.drop(line.endpoint_id, incarnation=line.incarnation)
+    elif line.incarnation != endpoint.incarnation or line.is_behind(endpoint):
+        await enlist(endpoint, endpoints=endpoints, listing=listing)
 
 
 def _place_of(endpoint: Endpoint) -> tuple[object, ...]:

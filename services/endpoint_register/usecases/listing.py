@@ -22,7 +22,7 @@ from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.domain.listing import Listed, Order, Range, keys_of, parse_sort, range_of
 from services.endpoint_register.domain.sorting import parse_value_sort
 from services.endpoint_register.ports import EndpointListing, Parts
-from services.endpoint_register.usecases.enlisting import enlist
+from services.endpoint_register.usecases.enlisting import repair
 from services.endpoint_register.usecases.scope import application_named_in
 from services.endpoint_register.usecases.sorting import list_named_sorted, list_ranges_sorted
 
@@ -197,14 +197,7 @@ async def _repair(lines: Sequence[Listed], by_id: Mapping[EndpointId, Endpoint],
     """Correct lines that contradict their endpoints."""
     for line in lines:
         endpoint = by_id.get(line.endpoint_id)
-        if endpoint is None:  # removed just now, or listed by a creator that had given up
-            await parts.listing.drop(line.endpoint_id, incarnation=line.incarnation)
-        elif line.incarnation != endpoint.incarnation or _is_behind(line, endpoint):
-            await enlist(endpoint, endpoints=parts.endpoints, listing=parts.listing)
-
-
-def _is_behind(line: Listed, endpoint: Endpoint) -> bool:
-    return line.keys != keys_of(endpoint) or line.filters != endpoint.filters
+        await repair(line, endpoint, endpoints=parts.endpoints, listing=parts.listing)
 
 
 async def _list_named(

@@ -27,6 +27,7 @@ from services.endpoint_register.ports import Parts
 from services.endpoint_register.usecases.applications import changed_texts
 from services.endpoint_register.usecases.changing import change_application
 from services.endpoint_register.usecases.configuring import tell_application
+from services.endpoint_register.usecases.occupancy import has_endpoints
 from services.endpoint_register.usecases.scope import (
     application_named_in,
     find_application,
@@ -99,7 +100,7 @@ async def delete_version(cmd: DeleteVersion, *, parts: Parts) -> None:
         return before.closing(before.version(cmd.version_name), at=parts.clock.now())
 
     version = (await change_application(name, close, parts=parts)).version(cmd.version_name)
-    if await parts.endpoints.at_version(version.name, limit=1):
+    if await has_endpoints(version.name, parts=parts):
         await change_application(name, lambda before: before.reopened(version.suffix), parts=parts)
         raise ConflictError(f"endpoints are at version {version.name}")
     await parts.configurations.remove(application=name, version=version.name)

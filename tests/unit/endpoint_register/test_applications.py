@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from libs.contracts.errors import (
     NotFoundError,
     UnavailableError,
 )
-from libs.contracts.ids import ApplicationName
+from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.lifecycle import AppVersionRequest
 from services.endpoint_register.domain.application import Lifecycle
 from services.endpoint_register.usecases.applications import (
@@ -267,6 +268,49 @@ async def test_an_application_with_endpoints_stays_unless_forced(world: World, n
     assert not world.endpoints.kept
     assert not world.credentials.tokens
     assert world.events.names().count("unregistered") == len(twins) + 1
+
+
+async def test_whoever_is_there_is_found_without_reading_a_whole_version(
+    world: World, new_twin: NewTwin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(40):
+        await new_twin()
+    at_version, read = world.endpoints.at_version, []
+
+    async def count(version: AppVersionName, *, limit: int) -> list[EndpointId]:
+        read.append(version)
+        return await at_version(version, limit=limit)
+
+    monkeypatch.setattr(world.endpoints, "at_version", count)
+    with pytest.raises(ConflictError):
+        await delete_application(DeleteApplication(application_name="olives"), parts=world.parts)
+    with pytest.raises(ConflictError):
+        await delete_version(
+            DeleteVersion(application_name="olives", version_name="olives-v1"), parts=world.parts
+        )
+    assert not read
+    await delete_application(FORCED, parts=world.parts)
+
+    assert read == ["olives-v1"], "once nobody is listed there any more"
+    assert not world.endpoints.kept
+
+
+async def test_lines_that_mean_nobody_hinder_no_removal(world: World, new_twin: NewTwin) -> None:
+    ghost, moved, unlisted = [await new_twin() for _ in range(3)]
+    del world.endpoints.kept[ghost.id]
+    world.endpoints.kept[moved.id] = replace(moved, version=AppVersionName("olives-v2"), seq=moved.seq + 1)
+    del world.listing.lines[unlisted.id]
+
+    with pytest.raises(ConflictError):
+        await delete_version(
+            DeleteVersion(application_name="olives", version_name="olives-v1"), parts=world.parts
+        )
+    del world.endpoints.kept[unlisted.id]
+    await delete_version(
+        DeleteVersion(application_name="olives", version_name="olives-v1"), parts=world.parts
+    )
+
+    assert {line.keys["version"] for line in world.listing.lines.values()} == {f"olives/v2/{moved.id}"}
 
 
 async def test_an_empty_application_is_removed_with_everything_in_it(world: World) -> None:

@@ -18,23 +18,58 @@ class Cutting(RuleBasedStateMachine):
         self.landmarks = Landmarks(size=2)
         self.landmarks.counted(self.landmarks.block(""), 0)
         self.keys: list[str] = []
+        self.written: dict[str, bool] = {}
+        """Writes on their way, and whether the store has carried them out."""
+        self.counting: list[tuple[Piece, int | None, int]] = []
 
     def within(self, piece: Piece) -> list[str]:
         end = len(self.keys) if piece.high is None else bisect_left(self.keys, piece.high)
         return self.keys[bisect_left(self.keys, piece.low) : end]
 
     @rule(key=KEYS)
-    def come(self, key: str) -> None:
-        if key not in self.keys:
-            insort(self.keys, key)
-            self.landmarks.changed(key, 1)
+    def begin_to_come(self, key: str) -> None:
+        if key not in self.keys and key not in self.written:
+            self.landmarks.write_begins(key)
+            self.written[key] = False
 
-    @precondition(lambda self: self.keys)
+    @precondition(lambda self: not all(self.written.values()))
+    @rule(data=st.data())
+    def come(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from([key for key, done in self.written.items() if not done]))
+        insort(self.keys, key)
+        self.written[key] = True
+
+    @precondition(lambda self: any(self.written.values()))
+    @rule(data=st.data())
+    def answer(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from([key for key, done in self.written.items() if done]))
+        del self.written[key]
+        self.landmarks.changed(key, 1)
+        self.landmarks.write_ends(key)
+
+    @rule(key=KEYS, late=st.booleans())
+    def begin_to_count(self, key: str, *, late: bool) -> None:
+        block = self.landmarks.block(key)
+        count = -1 if late else len(self.within(block))
+        self.counting.append((block, self.landmarks.moment(block), count))
+
+    @precondition(lambda self: self.counting)
+    @rule()
+    def end_to_count(self) -> None:
+        block, moment, count = self.counting.pop()
+        if count < 0:
+            count = len(self.within(block))
+        if moment is not None and moment == self.landmarks.moment(block):
+            self.landmarks.counted(block, count)
+
+    @precondition(lambda self: set(self.keys) - self.written.keys())
     @rule(data=st.data())
     def go(self, data: st.DataObject) -> None:
-        key = data.draw(st.sampled_from(self.keys))
+        key = data.draw(st.sampled_from(sorted(set(self.keys) - self.written.keys())))
+        self.landmarks.write_begins(key)
         self.keys.remove(key)
         self.landmarks.changed(key, -1)
+        self.landmarks.write_ends(key)
 
     @rule(key=KEYS, places=st.booleans())
     def lose(self, key: str, *, places: bool) -> None:
@@ -43,25 +78,15 @@ class Cutting(RuleBasedStateMachine):
         else:
             self.landmarks.forget(key)
 
-    @rule(key=KEYS)
-    def count(self, key: str) -> None:
-        block = self.landmarks.block(key)
-        self.landmarks.counted(block, len(self.within(block)))
-
-    @rule(low=KEYS, high=KEYS)
-    def count_a_part(self, low: str, high: str) -> None:
-        for piece in self.landmarks.pieces(low, high):
-            self.landmarks.counted(piece, len(self.within(piece)))
-
-    @rule(exact=st.booleans())
-    def split(self, *, exact: bool) -> None:
+    @rule()
+    def split(self) -> None:
         for block in self.landmarks.large():
             keys = self.within(block)
+            exact = self.landmarks.moment(block) is not None
             cuts = self.landmarks.split(keys, exact=exact)
-            assert cuts
             assert set(cuts) < set(keys)
-        if exact:
-            assert not self.landmarks.large()
+            assert cuts or not exact
+        assert not self.landmarks.large()
 
     @rule(key=KEYS)
     def join(self, key: str) -> None:
@@ -78,8 +103,9 @@ class Cutting(RuleBasedStateMachine):
 
     @invariant()
     def counts_are_right(self) -> None:
-        pieces = self.landmarks.pieces("", None)
-        assert all(piece.count in {None, len(self.within(piece))} for piece in pieces)
+        for piece in self.landmarks.pieces("", None):
+            on_their_way = [key for key, done in self.written.items() if done and key in self.within(piece)]
+            assert piece.count in {None, len(self.within(piece)) - len(on_their_way)}
         assert self.landmarks.begins == sorted({"", *self.landmarks.begins})
 
 
