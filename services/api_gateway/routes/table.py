@@ -2,6 +2,7 @@
 
 from services.api_gateway.routes import (
     api_keys,
+    app_configs,
     applications,
     audit,
     endpoint_batches,
@@ -19,6 +20,7 @@ from services.api_gateway.routes.declaration import Route
 
 ROUTES: tuple[Route, ...] = (
     *applications.ROUTES,
+    *app_configs.ROUTES,
     *endpoints.ROUTES,
     *endpoint_batches.ROUTES,
     *endpoint_tables.ROUTES,

@@ -8,13 +8,13 @@ here into what :mod:`.extraction` runs for every sample.
 
 import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
+from libs.contracts.app_configs import Configuration, Placed
 from libs.contracts.errors import BadRequestError, PayloadTooLargeError
 from libs.contracts.kp1 import MAX_PAYLOAD_BYTES
-from libs.contracts.payload import JsonValue, check_value, encode_json
+from libs.contracts.payload import JsonValue, encode_json
 from services.data_collection.domain.durations import DAY_MS, duration_ms
 
 EPTS: Final = "epts"
@@ -42,8 +42,6 @@ _STEP: Final = re.compile(
     r"(?P<name>[^$.\[\]\x00-\x1f]+)|\[(?P<index>0|[1-9][0-9]{0,4})\]|\['(?P<quoted>[^'\x00-\x1f]+)'\]"
 )
 _MAX_STEPS: Final = 32
-
-Configuration = Mapping[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +93,20 @@ class TimeSeriesConfiguration:
     fingerprint: str = field(default="", compare=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A document as it stands at its place.
+
+    Attributes:
+        configuration: The document.
+        incarnation: Which life of the application or version it was put for; None = an older release, which
+            did not say, put it there.
+    """
+
+    configuration: Configuration
+    incarnation: str | None
+
+
 def configuration_of(
     time_series: Configuration | None, collection: Configuration | None = None
 ) -> TimeSeriesConfiguration:
@@ -122,14 +134,14 @@ def configuration_of(
     )
 
 
-def check_configuration(instance: str, configuration: Configuration, path: str) -> None:
+def check_configuration(placed: Placed, *, instance: str) -> None:
     """Accept the document of one instance.
 
     Raises:
-        BadRequestError: It is wrong; the phrase names the path, ``path`` in front.
+        BadRequestError: It is wrong; the phrase names the path.
         PayloadTooLargeError: It has more than 256 KiB.
     """
-    check_value(configuration)
+    configuration, path = placed.document, placed.path
     known = {"time-series"} if instance == EPTS else {"message-id", "retention"}
     _no_others(configuration, known, path)
     try:
@@ -139,38 +151,7 @@ def check_configuration(instance: str, configuration: Configuration, path: str) 
     except BadRequestError as error:
         raise BadRequestError(f"{path}.{error.reason_phrase}") from None
     if len(encode_json(configuration)) > MAX_PAYLOAD_BYTES:
-        raise PayloadTooLargeError(f"a configuration has at most {MAX_PAYLOAD_BYTES} bytes")
-
-
-def wrapped(
-    configuration: Configuration, *, instance: str, application: str, version: str | None
-) -> dict[str, Any]:
-    """Put a configuration into Kaa's envelope."""
-    own: Any = configuration if version is None else {"versions": {version: configuration}}
-    return {instance: {"kaa": {"applications": {application: own}}}}
-
-
-def unwrapped(body: object, *, instance: str, application: str, version: str | None) -> Configuration:
-    """Take a configuration out of Kaa's envelope and check it.
-
-    Raises:
-        BadRequestError: The envelope is for something else, or the configuration is wrong.
-        PayloadTooLargeError: As :func:`check_configuration`.
-    """
-    steps = [instance, "kaa", "applications", application]
-    if version is not None:
-        steps += ["versions", version]
-    path = "$"
-    for step in steps:
-        members = _object(body, path)
-        if set(members) != {step}:
-            raise BadRequestError(f"{path}: must hold {step!a} and nothing else")
-        body, path = members[step], f"{path}.{step}"
-    configuration = _object(body, path)
-    if version is None and "versions" in configuration:
-        raise BadRequestError(f"{path}.versions: a version's configuration has a path of its own")
-    check_configuration(instance, configuration, path)
-    return configuration
+        raise PayloadTooLargeError(f"{path}: a configuration has at most {MAX_PAYLOAD_BYTES} bytes")
 
 
 def path_of(text: object, where: str) -> Path:

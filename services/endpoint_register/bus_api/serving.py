@@ -46,6 +46,9 @@ _APPLICATIONS: dict[AnyOperation, Callable[[ApplicationHandlers], Handler]] = {
     tekton.DELETE_VERSION: lambda on: on.on_delete_version,
     tekton.GET_APP_CONFIG: lambda on: on.on_get_configuration,
     tekton.PUT_APP_CONFIG: lambda on: on.on_put_configuration,
+    tekton.PATCH_APP_CONFIG: lambda on: on.on_patch_configuration,
+    tekton.LIST_APP_CONFIGS: lambda on: on.on_list_configurations,
+    tekton.PUT_APP_CONFIGS: lambda on: on.on_put_configurations,
     RESOLVE_APP_VERSION: lambda on: on.on_resolve_version,
 }
 _ENDPOINTS: dict[AnyOperation, Callable[[EndpointHandlers], Handler]] = {
