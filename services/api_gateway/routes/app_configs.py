@@ -9,7 +9,7 @@ _ALL = "/tekton/api/v1/app-configs"
 _CONFIG = f"{_ALL}/applications/{{applicationName}}"
 _CONFIG_OF_VERSION = f"{_CONFIG}/app-versions/{{versionName}}"
 
-_CONFIGS = Tag(
+TAG = Tag(
     name="Application configuration",
     description="What the services do for an application, or for one version of it: a document for each "
     "service instance, in Kaa's envelope.",
@@ -36,7 +36,7 @@ _PATCH_TEXT = (
 
 ROUTES = (
     Route(
-        tag=_CONFIGS,
+        tag=TAG,
         method="GET",
         path=_ALL,
         operation=contract.LIST_APP_CONFIGS,
@@ -49,7 +49,7 @@ ROUTES = (
         errors={413: "They have more than 512 KiB together; read them application by application."},
     ),
     Route(
-        tag=_CONFIGS,
+        tag=TAG,
         method="POST",
         path=_ALL,
         operation=contract.PUT_APP_CONFIGS,
@@ -78,7 +78,7 @@ ROUTES = (
         timeout_s=30.0,
     ),
     Route(
-        tag=_CONFIGS,
+        tag=TAG,
         method="GET",
         path=_CONFIG,
         operation=contract.GET_APP_CONFIG,
@@ -90,7 +90,7 @@ ROUTES = (
         response_example=_EXAMPLE,
     ),
     Route(
-        tag=_CONFIGS,
+        tag=TAG,
         method="PUT",
         path=_CONFIG,
         operation=contract.PUT_APP_CONFIG,
@@ -106,7 +106,7 @@ ROUTES = (
         response_example=_EXAMPLE,
     ),
     Route(
-        tag=_CONFIGS,
+        tag=TAG,
         method="PATCH",
         path=_CONFIG,
         operation=contract.PATCH_APP_CONFIG,
@@ -119,7 +119,7 @@ ROUTES = (
         response_example=_EXAMPLE,
     ),
     Route(
-        tag=_CONFIGS,
+        tag=TAG,
         method="GET",
         path=_CONFIG_OF_VERSION,
         operation=contract.GET_APP_CONFIG,
@@ -130,7 +130,7 @@ ROUTES = (
         response_example=_VERSION_EXAMPLE,
     ),
     Route(
-        tag=_CONFIGS,
+        tag=TAG,
         method="PUT",
         path=_CONFIG_OF_VERSION,
         operation=contract.PUT_APP_CONFIG,
@@ -142,7 +142,7 @@ ROUTES = (
         response_example=_VERSION_EXAMPLE,
     ),
     Route(
-        tag=_CONFIGS,
+        tag=TAG,
         method="PATCH",
         path=_CONFIG_OF_VERSION,
         operation=contract.PATCH_APP_CONFIG,

@@ -13,6 +13,7 @@ from services.api_gateway.routes import (
     metadata,
     relations,
     senml_credentials,
+    service_instances,
     time_series,
     tokens,
 )
@@ -20,6 +21,7 @@ from services.api_gateway.routes.declaration import Route
 
 ROUTES: tuple[Route, ...] = (
     *applications.ROUTES,
+    *service_instances.ROUTES,
     *app_configs.ROUTES,
     *endpoints.ROUTES,
     *endpoint_batches.ROUTES,

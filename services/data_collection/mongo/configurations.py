@@ -54,9 +54,7 @@ class MongoConfigurationRepository:
             document = await self._collection.find_one({"_id": _key(instance, application, version)})
         if document is None:
             return None
-        return Standing(
-            configuration=_decoded(document["document"]), incarnation=document.get("incarnation")
-        )
+        return Standing(configuration=_decoded(document["document"]), incarnation=document.get("incarnation"))
 
     async def replace(
         self,

@@ -6,6 +6,12 @@ import msgspec
 
 from libs.contracts import applications as contract
 from libs.contracts.lifecycle import AppVersionRequest, AppVersionResponse
+from libs.contracts.service_instances import (
+    GetServiceInstance,
+    ListServiceInstances,
+    ServiceInstanceReply,
+    ServiceInstancesReply,
+)
 from services.endpoint_register.bus_api.bodies import application_body, version_body
 from services.endpoint_register.domain.application import Application
 from services.endpoint_register.ports import Parts
@@ -14,6 +20,7 @@ from services.endpoint_register.usecases import (
     configuring,
     configuring_many,
     emptying,
+    service_instances,
     versions,
 )
 
@@ -85,6 +92,12 @@ class ApplicationHandlers:
     async def on_put_configurations(self, request: contract.PutAppConfigs) -> contract.WrittenConfigsReply:
         written = await configuring_many.put_configurations(request, parts=self._parts)
         return contract.WrittenConfigsReply(body=written)
+
+    async def on_list_service_instances(self, request: ListServiceInstances) -> ServiceInstancesReply:
+        return ServiceInstancesReply(body=service_instances.list_service_instances(request))
+
+    async def on_get_service_instance(self, request: GetServiceInstance) -> ServiceInstanceReply:
+        return ServiceInstanceReply(body=service_instances.get_service_instance(request))
 
     async def on_resolve_version(self, request: AppVersionRequest) -> AppVersionResponse:
         application, extensions = await versions.resolve_version(request, parts=self._parts)

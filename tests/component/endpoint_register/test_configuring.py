@@ -4,7 +4,14 @@ import asyncio
 from typing import Any
 
 from libs.contracts import applications as tekton
+from libs.contracts.errors import NotFoundError
 from libs.contracts.lifecycle import RESOLVE_APP_VERSION, AppVersionRequest
+from libs.contracts.service_instances import (
+    GET_SERVICE_INSTANCE,
+    LIST_SERVICE_INSTANCES,
+    GetServiceInstance,
+    ListServiceInstances,
+)
 from tests.component.endpoint_register.conftest import Client, NewReplica, Replica
 from tests.support.rest import Json
 
@@ -51,3 +58,18 @@ async def test_several_configurations_are_written_together(client: Client, repli
     for version in versions:
         resolved = await client.ask(RESOLVE_APP_VERSION, AppVersionRequest(app_version_name=version))
         assert resolved.extensions == ("epmx",)
+
+
+async def test_what_can_be_configured_is_told_to_every_key_with_its_schema(
+    client: Client, replica: Replica
+) -> None:
+    listed = await client.ask(
+        LIST_SERVICE_INSTANCES, ListServiceInstances(include=("appConfigurationSchema",), applications=())
+    )
+    refused = await client.refused(
+        GET_SERVICE_INSTANCE, GetServiceInstance(service_instance_name="no-such", applications=())
+    )
+
+    schemas = {each.name: each.app_configuration_schema for each in listed.body}
+    assert schemas["kpc"]["properties"].keys() == {"allowed-extension-instances"}
+    assert isinstance(refused, NotFoundError)

@@ -99,7 +99,7 @@ VALUES = "time-series.names.s.values"
             {"time-series": {"names": {"a b": {}}}}, "names: series 'a b' must be", id="series name"
         ),
         pytest.param({"time-series": {"names": {"auto~x": {}}}}, "names: series 'auto~x'", id="auto series"),
-        pytest.param({"time-series": {"names": {"s": {}}}}, f"at.{VALUES}: must be an array", id="no values"),
+        pytest.param({"time-series": {"names": {"s": {}}}}, f"at.{VALUES}: is missing", id="no values"),
         pytest.param(
             {"time-series": {"names": {"s": {"values": []}}}}, f"{VALUES}: must be an array", id="empty"
         ),
