@@ -102,10 +102,9 @@ def patched(document: Configuration, patch: Configuration) -> dict[str, JsonValu
     return found
 
 
-def written(documents: Iterable[Placed], *, service: str) -> WrittenConfigs:
+def written(documents: Iterable[Placed]) -> WrittenConfigs:
     """Name what was written."""
-    places = [ConfiguredPlace(each.application, each.version) for each in documents]
-    return WrittenConfigs(service, places)
+    return WrittenConfigs([ConfiguredPlace(each.application, each.version) for each in documents])
 
 
 def stopped(error: GroveError, at: Placed, *, number: int, of: int) -> GroveError:

@@ -205,11 +205,9 @@ class WrittenConfigs(Struct, rename="camel", frozen=True):
     """What was written.
 
     Attributes:
-        service_instance_name: Of which service instance.
         written: For what, in the order of the request.
     """
 
-    service_instance_name: str
     written: list[ConfiguredPlace]
 
 

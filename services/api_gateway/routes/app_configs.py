@@ -65,7 +65,6 @@ ROUTES = (
         "and the same request again completes it.",
         request_example=_ALL_EXAMPLE,
         response_example={
-            "serviceInstanceName": "epmx",
             "written": [
                 {"applicationName": "olives", "versionName": None},
                 {"applicationName": "olives", "versionName": "olives-v1"},

@@ -151,7 +151,7 @@ async def put_configurations(request: PutAppConfigs, *, parts: ConfigurationPart
             raise stopped(error, placed, number=number, of=len(documents)) from error
         if reachable:  # a bus that is away costs its deadline once
             reachable = await _tell(place, parts)
-    return written(documents, service=instance)
+    return written(documents)
 
 
 async def effective(

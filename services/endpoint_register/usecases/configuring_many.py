@@ -73,7 +73,7 @@ async def put_configurations(cmd: PutAppConfigs, *, parts: Parts) -> WrittenConf
             raise stopped(error, placed, number=number, of=len(documents)) from error
         if reachable:  # a bus that is away costs its deadline once; the sweeper tells the others
             reachable = await tell_change(change, correlation_id=cmd.correlation_id, parts=parts)
-    return written(documents, service=service)
+    return written(documents)
 
 
 async def _check_existing(documents: list[Placed], cmd: PutAppConfigs, parts: Parts) -> None:
