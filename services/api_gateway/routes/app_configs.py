@@ -56,7 +56,7 @@ ROUTES = (
         by_instance=dict.fromkeys(_ELSEWHERE, time_series.PUT_SERIES_CONFIGS),
         scope=Scope.WRITE,
         summary="Replace several configurations",
-        description="Documents of several applications and versions in one envelope, at most 1,000. An "
+        description="Documents of several applications and versions in one envelope, at most 200. An "
         "application that names `versions` and nothing else keeps what is configured for itself; what the "
         "body does not name stays as it is. The answer names what was written.\n\n"
         "Everything is checked before anything is written, so a 400, 403, 404 or 413 has changed nothing. "
@@ -72,7 +72,7 @@ ROUTES = (
         },
         errors={
             404: "An application or a version in the body does not exist.",
-            413: "The body has more than 768 KiB or 1,000 documents, or a document more than 256 KiB.",
+            413: "The body has more than 768 KiB or 200 documents, or a document more than 256 KiB.",
         },
         timeout_s=30.0,
     ),

@@ -121,7 +121,7 @@ def test_so_many_are_written_at_once_and_not_one_more() -> None:
     most: dict[str, Json] = {f"a{number}": {} for number in range(MAX_TOGETHER)}
 
     assert len(all_unwrapped(envelope(most), service="epmx")) == MAX_TOGETHER
-    with pytest.raises(PayloadTooLargeError, match="at most 1000"):
+    with pytest.raises(PayloadTooLargeError, match="at most 200"):
         all_unwrapped(envelope(most | {"one-more": {}}), service="epmx")
 
 
