@@ -13,8 +13,8 @@ from libs.contracts.errors import BadRequestError, GroveError, PayloadTooLargeEr
 from libs.contracts.payload import JsonValue, check_value, encode_json
 
 MAX_TOGETHER: Final = 200
-"""Documents that may be written by one request. Each is a write, an event and a note that it was told: 15 ms on
-the embedded store, a minute for a thousand when the machine is busy."""
+"""Documents that may be written by one request. Each is a write, an event and a note that it was told: 15 ms
+on the embedded store, and several times that on a busy machine."""
 
 MAX_LISTED_BYTES: Final = 512 * 1024
 """Documents and names in one answer, as JSON: it is one message of at most 768 KiB."""
