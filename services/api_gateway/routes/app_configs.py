@@ -31,7 +31,7 @@ _PATCHED_ELSEWHERE = dict.fromkeys(_ELSEWHERE, time_series.PATCH_SERIES_CONFIG)
 _PATCH_TEXT = (
     "A JSON Merge Patch (RFC 7396) of the document, in the same envelope as for PUT: a null removes, "
     "objects are merged, anything else replaces, arrays as a whole. What comes of it is checked as a PUT "
-    "is. The answer is the whole document."
+    "is. The answer is the whole document. `application/merge-patch+json` is taken as well."
 )
 
 ROUTES = (
