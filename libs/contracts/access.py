@@ -22,6 +22,7 @@ from libs.contracts import (
     pushes,
     relations,
     senml_credentials,
+    service_instances,
     time_series,
 )
 from libs.contracts.messages import ManagementRequest
@@ -97,6 +98,7 @@ _INGEST, _REPLIES, _REJECTED = "ingest.dcx", "replica.*.dcx.replies", "rejected.
 _AUDIT = "audit.rest"
 _FOR_OPERATORS = (
     *_of(applications),
+    *_of(service_instances),
     *_of(endpoints),
     *_of(endpoint_batches),
     *_of(relations),

@@ -155,6 +155,62 @@ class PutAppConfig(ManagementRequest, frozen=True, kw_only=True):
     body: dict[str, Any]
 
 
+class PatchAppConfig(ManagementRequest, frozen=True, kw_only=True):
+    """Change parts of that configuration.
+
+    Attributes:
+        application_name: The application.
+        service_instance_name: As for :class:`PutAppConfig`.
+        version_name: The version; None = the application itself.
+        body: A JSON Merge Patch (RFC 7396) of the document, in the same envelope.
+    """
+
+    application_name: str
+    service_instance_name: str
+    version_name: str | None = None
+    body: dict[str, Any]
+
+
+class ListAppConfigs(ManagementRequest, frozen=True, kw_only=True):
+    """All configuration of a service instance that the key may see."""
+
+    service_instance_name: str
+
+
+class PutAppConfigs(ManagementRequest, frozen=True, kw_only=True):
+    """Replace configuration of several applications and versions.
+
+    Attributes:
+        service_instance_name: As for :class:`PutAppConfig`.
+        body: The documents, in one envelope.
+    """
+
+    service_instance_name: str
+    body: dict[str, Any]
+
+
+class ConfiguredPlace(Struct, rename="camel", frozen=True):
+    """What a document of configuration is for.
+
+    Attributes:
+        application_name: The application.
+        version_name: The version of it; null = the application itself.
+    """
+
+    application_name: str
+    version_name: str | None = None
+
+
+class WrittenConfigs(Struct, rename="camel", frozen=True):
+    """What was written.
+
+    Attributes:
+        written: For what, in the order of the request.
+    """
+
+    written: list[ConfiguredPlace]
+
+
 class ApplicationReply(Reply, frozen=True, kw_only=True):
     """One application."""
 
@@ -189,6 +245,12 @@ class AppConfigReply(Reply, frozen=True, kw_only=True):
     """A configuration in Kaa's envelope."""
 
     body: dict[str, Any]
+
+
+class WrittenConfigsReply(Reply, frozen=True, kw_only=True):
+    """What was written."""
+
+    body: WrittenConfigs
 
 
 class EmptyReply(Reply, frozen=True, kw_only=True):
@@ -229,4 +291,13 @@ GET_APP_CONFIG = Operation(
 )
 PUT_APP_CONFIG = Operation(
     _OWNER, _PROTOCOL, "put-config", PutAppConfig, AppConfigReply, "Replace a configuration."
+)
+PATCH_APP_CONFIG = Operation(
+    _OWNER, _PROTOCOL, "patch-config", PatchAppConfig, AppConfigReply, "Change parts of a configuration."
+)
+LIST_APP_CONFIGS = Operation(
+    _OWNER, _PROTOCOL, "list-configs", ListAppConfigs, AppConfigReply, "Read all configurations."
+)
+PUT_APP_CONFIGS = Operation(
+    _OWNER, _PROTOCOL, "put-configs", PutAppConfigs, WrittenConfigsReply, "Replace several configurations."
 )

@@ -18,11 +18,14 @@ ApiKeyId = NewType("ApiKeyId", str)
 MAX_NAME_LENGTH = 256
 """Longest endpoint id, token, application name or metadata key, characters."""
 
+METADATA_KEY_CHARACTERS = "[a-zA-Z0-9_]"
+"""Of which a metadata key is made, as a class of a regular expression."""
+
 _ENDPOINT_ID = re.compile(r"[a-zA-Z0-9._~-]+")
 _TOKEN = re.compile(r"[^+#/.]+")
 _APPLICATION = re.compile(r"[a-z0-9_-]+")
 _SUFFIX = re.compile(r"[a-z0-9]+")
-_METADATA_KEY = re.compile(r"[a-zA-Z0-9_]+")
+_METADATA_KEY = re.compile(f"{METADATA_KEY_CHARACTERS}+")
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~/+=-]{0,127}")
 
 
@@ -108,7 +111,7 @@ def check_metadata_key(text: str) -> str:
     Raises:
         BadRequestError: It does not match ``^[a-zA-Z0-9_]{1,256}$``.
     """
-    return _checked(_METADATA_KEY, text, what="metadata key", form="[a-zA-Z0-9_]")
+    return _checked(_METADATA_KEY, text, what="metadata key", form=METADATA_KEY_CHARACTERS)
 
 
 def _fits(pattern: re.Pattern[str], text: str) -> bool:

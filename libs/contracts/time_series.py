@@ -5,7 +5,16 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from libs.contracts.applications import AppConfigReply, EmptyReply, GetAppConfig, PutAppConfig
+from libs.contracts.applications import (
+    AppConfigReply,
+    EmptyReply,
+    GetAppConfig,
+    ListAppConfigs,
+    PatchAppConfig,
+    PutAppConfig,
+    PutAppConfigs,
+    WrittenConfigsReply,
+)
 from libs.contracts.lifecycle import ConfigurationUpdatedEvent
 from libs.contracts.messages import ManagementRequest, Reply
 from libs.contracts.subjects import EventType, Operation
@@ -175,4 +184,28 @@ PUT_SERIES_CONFIG = Operation(
     PutAppConfig,
     AppConfigReply,
     "Replace an epts or dcx configuration.",
+)
+PATCH_SERIES_CONFIG = Operation(
+    _OWNER,
+    "applications",
+    "patch-config",
+    PatchAppConfig,
+    AppConfigReply,
+    "Change parts of an epts or dcx configuration.",
+)
+LIST_SERIES_CONFIGS = Operation(
+    _OWNER,
+    "applications",
+    "list-configs",
+    ListAppConfigs,
+    AppConfigReply,
+    "Read all epts or dcx configurations.",
+)
+PUT_SERIES_CONFIGS = Operation(
+    _OWNER,
+    "applications",
+    "put-configs",
+    PutAppConfigs,
+    WrittenConfigsReply,
+    "Replace several epts or dcx configurations.",
 )

@@ -9,7 +9,7 @@ import pytest
 from libs.contracts.ids import ApplicationName, AppVersionName
 from libs.store import Store
 from services.endpoint_register.domain.application import Application, AppVersion, Described, Place
-from services.endpoint_register.domain.configuration import ConfigurationChange
+from services.endpoint_register.domain.configuration import ConfigurationChange, Standing
 from services.endpoint_register.mongo import MongoApplicationRepository, MongoConfigurationRepository
 from services.endpoint_register.ports import ApplicationRepository, ConfigurationRepository
 from tests.support.rest import Json
@@ -172,6 +172,55 @@ async def test_any_json_survives(kept: Kept) -> None:
 
     found = await kept.configurations.find(service="bcx", application=OLIVES, version=None)
     assert repr(found) == repr(value)
+
+
+@pytest.mark.parametrize("version", [None, V1], ids=["application", "version"])
+async def test_of_two_that_change_a_configuration_one_wins(
+    kept: Kept, version: AppVersionName | None
+) -> None:
+    place: Json = {"service": "epmx", "application": OLIVES, "version": version}
+
+    async def both(names: str) -> list[bool]:
+        before = await kept.configurations.standing(**place)
+        return [
+            await kept.configurations.replace(before, {"n": name}, change("epmx", version, attempt=name))
+            for name in names
+        ]
+
+    assert await both("ab") == [True, False]
+    assert await both("cd") == [True, False]
+    standing = await kept.configurations.standing(**place)
+    assert standing == Standing(configuration={"n": "c"}, attempt="c")
+    kept.clock.pass_s(1)
+    assert [each.attempt for each in await kept.configurations.untold(before=kept.clock.now())] == ["c"]
+
+
+async def test_a_configuration_that_was_removed_meanwhile_is_not_changed(kept: Kept) -> None:
+    await put(kept, 1, "epmx")
+    before = await kept.configurations.standing(service="epmx", application=OLIVES, version=None)
+    await kept.configurations.remove(application=OLIVES, version=None)
+
+    assert not await kept.configurations.replace(before, {"n": 2}, change("epmx", attempt="b"))
+    assert await kept.configurations.standing(service="epmx", application=OLIVES, version=None) is None
+
+
+async def test_all_of_a_service_is_found_or_that_for_some_applications(kept: Kept) -> None:
+    figs = ConfigurationChange(service="epmx", application=ApplicationName("figs"), version=None, attempt="a")
+    await put(kept, 1, "epmx")
+    await put(kept, 2, "epmx", V1)
+    await put(kept, 3, "kpc")
+    await kept.configurations.put({"n": 4}, figs)
+
+    async def found(service: str, applications: list[str] | None) -> set[tuple[str, str | None, Json]]:
+        return {
+            (each.application, each.version, each.document["n"])
+            async for each in kept.configurations.of_service(service, applications=applications)
+        }
+
+    olives = {("olives", None, 1), ("olives", V1, 2)}
+    assert await found("epmx", None) == olives | {("figs", None, 4)}
+    assert await found("epmx", ["olives", "oaks"]) == olives
+    assert await found("epmx", []) == await found("bcx", None) == set()
 
 
 async def test_what_is_removed_is_the_versions_or_all(kept: Kept) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from libs.store import Store
+from services.data_collection.domain.configuration import Standing
 from services.data_collection.domain.durations import HOUR_MS
 from services.data_collection.domain.lasts import Last, Lasts, advanced
 from services.data_collection.domain.rollups import Hour, Mark, Rollup
@@ -20,6 +21,7 @@ from services.data_collection.ports.querying import (
     RollupRepository,
     SeriesRepository,
 )
+from tests.support.rest import Json
 from tests.support.servers import StoreServer, fresh_database, store_process
 from tests.support.time_series import (
     InMemoryConfigurationRepository,
@@ -274,6 +276,48 @@ async def test_configurations_are_kept_by_instance_application_and_version(kept:
         ("dcx", None): "life 2",
     }
     assert await kept.configurations.incarnations("oaks") == {}
+
+
+async def test_of_two_that_change_a_configuration_one_wins(kept: Kept) -> None:
+    place: Json = {"instance": "dcx", "application": "olives", "version": None}
+
+    async def both(names: str, *, life: str) -> list[bool]:
+        before = await kept.configurations.standing(**place)
+        return [
+            await kept.configurations.replace(before, {"n": [name, 1.50]}, **place, incarnation=life)
+            for name in names
+        ]
+
+    assert await both("ab", life="1") == [True, False]
+    assert await both("cd", life="2") == [True, False]
+    standing = await kept.configurations.standing(**place)
+    assert standing == Standing(configuration={"n": ["c", 1.5]}, incarnation="2")
+    await kept.configurations.put({"n": ["c", 1.5]}, **place, incarnation="3")
+    assert not await kept.configurations.replace(standing, {}, **place, incarnation="2")
+
+
+async def test_all_of_an_instance_is_found_or_that_for_some_applications(kept: Kept) -> None:
+    for number, (instance, application, version) in enumerate(
+        [
+            ("dcx", "olives", None),
+            ("dcx", "olives", "olives-v1"),
+            ("dcx", "figs", None),
+            ("epts", "figs", None),
+        ]
+    ):
+        await kept.configurations.put(
+            {"n": number}, instance=instance, application=application, version=version, incarnation="1"
+        )
+
+    async def found(instance: str, applications: list[str] | None) -> set[Json]:
+        return {
+            each.document["n"]
+            async for each in kept.configurations.all_of(instance, applications=applications)
+        }
+
+    assert await found("dcx", None) == {0, 1, 2}
+    assert await found("dcx", ["olives", "oaks"]) == {0, 1}
+    assert await found("dcx", []) == await found("cmx", None) == set()
 
 
 async def test_applications_with_configurations_are_named_once_and_in_order(kept: Kept) -> None:

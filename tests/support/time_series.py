@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from libs.contracts.app_configs import Configuration, Placed
 from libs.contracts.errors import NotFoundError, UnavailableError
 from libs.contracts.ids import application_of
-from services.data_collection.domain.configuration import Configuration, TimeSeriesConfiguration
+from services.data_collection.domain.configuration import Standing, TimeSeriesConfiguration
 from services.data_collection.domain.extraction import points_of
 from services.data_collection.domain.lasts import Lasts
 from services.data_collection.domain.rollups import Mark, Rollup
@@ -103,6 +104,38 @@ class InMemoryConfigurationRepository:
 
     async def find(self, *, instance: str, application: str, version: str | None) -> Configuration | None:
         return self.documents.get((instance, application, version))
+
+    async def standing(self, *, instance: str, application: str, version: str | None) -> Standing | None:
+        place = (instance, application, version)
+        if place not in self.documents:
+            return None
+        return Standing(configuration=self.documents[place], incarnation=self.put_for.get(place))
+
+    async def replace(
+        self,
+        before: Standing | None,
+        configuration: Configuration,
+        *,
+        instance: str,
+        application: str,
+        version: str | None,
+        incarnation: str,
+    ) -> bool:
+        if await self.standing(instance=instance, application=application, version=version) != before:
+            return False
+        await self.put(
+            configuration,
+            instance=instance,
+            application=application,
+            version=version,
+            incarnation=incarnation,
+        )
+        return True
+
+    async def all_of(self, instance: str, *, applications: Sequence[str] | None) -> AsyncIterator[Placed]:
+        for (owner, application, version), document in self.documents.items():
+            if owner == instance and (applications is None or application in applications):
+                yield Placed(application=application, version=version, document=document)
 
     async def of_application(self, application: str) -> Mapping[tuple[str, str | None], Configuration]:
         return {(i, v): each for (i, a, v), each in self.documents.items() if a == application}

@@ -1,28 +1,19 @@
-"""``/tekton/api/v1``: applications, their versions and configuration (reference 3.7)."""
+"""``/tekton/api/v1/applications``: applications and their versions (reference 3.7)."""
 
 from libs.contracts import applications as contract
 from libs.contracts.api_keys import Scope
-from libs.contracts.time_series import GET_SERIES_CONFIG, PUT_SERIES_CONFIG
 from services.api_gateway.routes.declaration import Link, Location, Route, Tag
 
 _APPLICATIONS = "/tekton/api/v1/applications"
 _APPLICATION = f"{_APPLICATIONS}/{{applicationName}}"
 _VERSIONS = f"{_APPLICATION}/app-versions"
 _VERSION = f"{_VERSIONS}/{{versionName}}"
-_CONFIG = "/tekton/api/v1/app-configs/applications/{applicationName}"
-_CONFIG_OF_VERSION = f"{_CONFIG}/app-versions/{{versionName}}"
 
 _TAG = Tag(
     name="Applications",
     description="An application is a kind of thing; its versions say what a generation of it can do. "
     "Endpoints belong to a version. Names never change, display names are free.",
 )
-_CONFIGS = Tag(
-    name="Application configuration",
-    description="What the services do for an application, or for one version of it: a document for each "
-    "service instance, in Kaa's envelope.",
-)
-
 _VERSION_EXAMPLE = {
     "name": "olives-v1",
     "displayName": "First planting",
@@ -41,12 +32,6 @@ _EXAMPLE = {
 _SHOWN = {"displayName": "Olive grove", "description": "Trees and the valves that water them"}
 _SHOWN_VERSION = {"displayName": "First planting", "description": ""}
 _NAME_TAKEN = "The name is taken already."
-_KEYS = {"metadata-keys": {"model": {"write-enabled": True}, "mac": {"write-enabled": False}}}
-_CONFIG_EXAMPLE = {"epmx": {"kaa": {"applications": {"olives": _KEYS}}}}
-_VERSION_CONFIG_EXAMPLE = {"epmx": {"kaa": {"applications": {"olives": {"versions": {"olives-v1": _KEYS}}}}}}
-
-_READ_ELSEWHERE = dict.fromkeys(("epts", "dcx"), GET_SERIES_CONFIG)
-_WRITTEN_ELSEWHERE = dict.fromkeys(("epts", "dcx"), PUT_SERIES_CONFIG)
 
 ROUTES = (
     Route(
@@ -171,56 +156,5 @@ ROUTES = (
         description="Removes a version that no endpoint is at.",
         success=204,
         errors={409: "There are endpoints at this version."},
-    ),
-    Route(
-        tag=_CONFIGS,
-        method="GET",
-        path=_CONFIG,
-        operation=contract.GET_APP_CONFIG,
-        by_instance=_READ_ELSEWHERE,
-        scope=Scope.READ,
-        fixed=("version_name",),
-        summary="Read an application's configuration",
-        description="What one service instance does for the application.",
-        response_example=_CONFIG_EXAMPLE,
-    ),
-    Route(
-        tag=_CONFIGS,
-        method="PUT",
-        path=_CONFIG,
-        operation=contract.PUT_APP_CONFIG,
-        by_instance=_WRITTEN_ELSEWHERE,
-        scope=Scope.WRITE,
-        fixed=("version_name",),
-        summary="Replace an application's configuration",
-        description="`epmx` takes `metadata-keys`: the keys devices may read, and which of them they may "
-        "write. `kpc` takes `allowed-extension-instances`, an array of `epmx`, `dcx`, ... Without them "
-        "everything is allowed. `epts` takes `time-series`, what is read out of samples; `dcx` `message-id` "
-        "and `retention`. The change is felt without a restart.",
-        request_example=_CONFIG_EXAMPLE,
-        response_example=_CONFIG_EXAMPLE,
-    ),
-    Route(
-        tag=_CONFIGS,
-        method="GET",
-        path=_CONFIG_OF_VERSION,
-        operation=contract.GET_APP_CONFIG,
-        by_instance=_READ_ELSEWHERE,
-        scope=Scope.READ,
-        summary="Read a version's configuration",
-        description="What one service instance does for this version; it wins over the application's.",
-        response_example=_VERSION_CONFIG_EXAMPLE,
-    ),
-    Route(
-        tag=_CONFIGS,
-        method="PUT",
-        path=_CONFIG_OF_VERSION,
-        operation=contract.PUT_APP_CONFIG,
-        by_instance=_WRITTEN_ELSEWHERE,
-        scope=Scope.WRITE,
-        summary="Replace a version's configuration",
-        description="As for the application, for one version of it alone.",
-        request_example=_VERSION_CONFIG_EXAMPLE,
-        response_example=_VERSION_CONFIG_EXAMPLE,
     ),
 )

@@ -2,6 +2,7 @@
 
 from services.api_gateway.routes import (
     api_keys,
+    app_configs,
     applications,
     audit,
     endpoint_batches,
@@ -12,6 +13,7 @@ from services.api_gateway.routes import (
     metadata,
     relations,
     senml_credentials,
+    service_instances,
     time_series,
     tokens,
 )
@@ -19,6 +21,8 @@ from services.api_gateway.routes.declaration import Route
 
 ROUTES: tuple[Route, ...] = (
     *applications.ROUTES,
+    *service_instances.ROUTES,
+    *app_configs.ROUTES,
     *endpoints.ROUTES,
     *endpoint_batches.ROUTES,
     *endpoint_tables.ROUTES,

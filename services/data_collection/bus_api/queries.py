@@ -13,7 +13,11 @@ from libs.contracts.applications import (
     EmptyReply,
     GetAppConfig,
     GetApplication,
+    ListAppConfigs,
+    PatchAppConfig,
     PutAppConfig,
+    PutAppConfigs,
+    WrittenConfigsReply,
 )
 from libs.contracts.endpoints import GET_ENDPOINT, GetEndpoint
 from libs.contracts.errors import NotFoundError
@@ -42,6 +46,9 @@ _SERIES: dict[AnyOperation, Callable[["SeriesHandlers"], Handler]] = {
     contract.WRITE_DATA: lambda on: on.on_write,
     contract.GET_SERIES_CONFIG: lambda on: on.on_get_configuration,
     contract.PUT_SERIES_CONFIG: lambda on: on.on_put_configuration,
+    contract.PATCH_SERIES_CONFIG: lambda on: on.on_patch_configuration,
+    contract.LIST_SERIES_CONFIGS: lambda on: on.on_list_configurations,
+    contract.PUT_SERIES_CONFIGS: lambda on: on.on_put_configurations,
 }
 QUERY_SUBJECTS: tuple[AnyOperation | AnyEventType, ...] = (*_SERIES, contract.SERIES_CONFIGURED)
 
@@ -80,6 +87,16 @@ class SeriesHandlers:
 
     async def on_put_configuration(self, request: PutAppConfig) -> AppConfigReply:
         return AppConfigReply(body=await configuring.put_configuration(request, parts=self._configuration))
+
+    async def on_patch_configuration(self, request: PatchAppConfig) -> AppConfigReply:
+        return AppConfigReply(body=await configuring.patch_configuration(request, parts=self._configuration))
+
+    async def on_list_configurations(self, request: ListAppConfigs) -> AppConfigReply:
+        return AppConfigReply(body=await configuring.list_configurations(request, parts=self._configuration))
+
+    async def on_put_configurations(self, request: PutAppConfigs) -> WrittenConfigsReply:
+        written = await configuring.put_configurations(request, parts=self._configuration)
+        return WrittenConfigsReply(body=written)
 
 
 async def serve_queries(bus: Bus, handlers: SeriesHandlers) -> None:

@@ -8,21 +8,23 @@ here into what :mod:`.extraction` runs for every sample.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
+from libs.contracts import app_config_rules
+from libs.contracts.app_config_rules import TimeFormat, ValueType
+from libs.contracts.app_configs import Configuration, Placed
 from libs.contracts.errors import BadRequestError, PayloadTooLargeError
 from libs.contracts.kp1 import MAX_PAYLOAD_BYTES
-from libs.contracts.payload import JsonValue, check_value, encode_json
+from libs.contracts.payload import encode_json
+from libs.contracts.shapes import Shape
 from services.data_collection.domain.durations import DAY_MS, duration_ms
 
 EPTS: Final = "epts"
 DCX: Final = "dcx"
 INSTANCES: Final = (EPTS, DCX)
 
-Format = Literal["iso8601", "millis-unix-epoch", "unix-epoch"]
-ValueType = Literal["number", "string", "boolean"]
 Path = tuple[str | int, ...]
 """Steps into a JSON value: names of members, positions in arrays."""
 
@@ -32,18 +34,11 @@ LATEST_MS: Final = 253_402_300_799_999
 PLAUSIBLE_MS: Final = 946_684_800_000
 """The year 2000: a field that nobody configured is no date before it, but a counter or seconds."""
 
-MAX_SERIES: Final = 256
-MAX_VALUES: Final = 64
-
-_SERIES: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_VALUE: Final = re.compile(r"[^\\^$'\"=,\x00-\x1f]{1,128}")
-_RESERVED: Final = frozenset({"time", "kaaEndpointID", "kaaEmpty", "_field", "_measurement"})
+_RULES: Final[Mapping[str, Shape]] = {EPTS: app_config_rules.EPTS, DCX: app_config_rules.DCX}
 _STEP: Final = re.compile(
     r"(?P<name>[^$.\[\]\x00-\x1f]+)|\[(?P<index>0|[1-9][0-9]{0,4})\]|\['(?P<quoted>[^'\x00-\x1f]+)'\]"
 )
 _MAX_STEPS: Final = 32
-
-Configuration = Mapping[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +53,7 @@ class Timestamp:
     """
 
     path: Path
-    format: Format
+    format: TimeFormat
     fails: bool
     earliest_ms: int = EARLIEST_MS
 
@@ -95,6 +90,20 @@ class TimeSeriesConfiguration:
     fingerprint: str = field(default="", compare=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A document as it stands at its place.
+
+    Attributes:
+        configuration: The document.
+        incarnation: Which life of the application or version it was put for; None = an older release, which
+            did not say, put it there.
+    """
+
+    configuration: Configuration
+    incarnation: str | None
+
+
 def configuration_of(
     time_series: Configuration | None, collection: Configuration | None = None
 ) -> TimeSeriesConfiguration:
@@ -103,13 +112,16 @@ def configuration_of(
     Raises:
         BadRequestError: One of them is wrong; the phrase names the path.
     """
-    block = _object((time_series or {}).get("time-series", {}), "time-series")
-    _no_others(block, {"auto-extract", "timestamp", "names"}, "time-series")
-    timestamp = _timestamp(block, "time-series.timestamp")
+    block: Any = (time_series or {}).get("time-series", {})
+    app_config_rules.TIME_SERIES.check(block, "time-series")
+    timestamp = _timestamp(block)
     skipped = timestamp.path[0] if len(timestamp.path) == 1 else None
-    series = _series(block.get("names", {}), "time-series.names")
-    auto = _flag(block.get("auto-extract", True), "time-series.auto-extract")
     skipped = skipped if isinstance(skipped, str) else None
+    series = tuple(
+        (name, _values(rule["values"], f"time-series.names.{name}.values"))
+        for name, rule in block.get("names", {}).items()
+    )
+    auto: bool = block.get("auto-extract", True)
     digest = hashlib.blake2b(repr((auto, skipped, series)).encode(), digest_size=8)
     return TimeSeriesConfiguration(
         auto_extract=auto,
@@ -122,16 +134,15 @@ def configuration_of(
     )
 
 
-def check_configuration(instance: str, configuration: Configuration, path: str) -> None:
+def check_configuration(placed: Placed, *, instance: str) -> None:
     """Accept the document of one instance.
 
     Raises:
-        BadRequestError: It is wrong; the phrase names the path, ``path`` in front.
+        BadRequestError: It is wrong; the phrase names the path.
         PayloadTooLargeError: It has more than 256 KiB.
     """
-    check_value(configuration)
-    known = {"time-series"} if instance == EPTS else {"message-id", "retention"}
-    _no_others(configuration, known, path)
+    configuration, path = placed.document, placed.path
+    _RULES[instance].check(configuration, path)
     try:
         configuration_of(
             configuration if instance == EPTS else None, configuration if instance == DCX else None
@@ -139,38 +150,7 @@ def check_configuration(instance: str, configuration: Configuration, path: str) 
     except BadRequestError as error:
         raise BadRequestError(f"{path}.{error.reason_phrase}") from None
     if len(encode_json(configuration)) > MAX_PAYLOAD_BYTES:
-        raise PayloadTooLargeError(f"a configuration has at most {MAX_PAYLOAD_BYTES} bytes")
-
-
-def wrapped(
-    configuration: Configuration, *, instance: str, application: str, version: str | None
-) -> dict[str, Any]:
-    """Put a configuration into Kaa's envelope."""
-    own: Any = configuration if version is None else {"versions": {version: configuration}}
-    return {instance: {"kaa": {"applications": {application: own}}}}
-
-
-def unwrapped(body: object, *, instance: str, application: str, version: str | None) -> Configuration:
-    """Take a configuration out of Kaa's envelope and check it.
-
-    Raises:
-        BadRequestError: The envelope is for something else, or the configuration is wrong.
-        PayloadTooLargeError: As :func:`check_configuration`.
-    """
-    steps = [instance, "kaa", "applications", application]
-    if version is not None:
-        steps += ["versions", version]
-    path = "$"
-    for step in steps:
-        members = _object(body, path)
-        if set(members) != {step}:
-            raise BadRequestError(f"{path}: must hold {step!a} and nothing else")
-        body, path = members[step], f"{path}.{step}"
-    configuration = _object(body, path)
-    if version is None and "versions" in configuration:
-        raise BadRequestError(f"{path}.versions: a version's configuration has a path of its own")
-    check_configuration(instance, configuration, path)
-    return configuration
+        raise PayloadTooLargeError(f"{path}: a configuration has at most {MAX_PAYLOAD_BYTES} bytes")
 
 
 def path_of(text: object, where: str) -> Path:
@@ -196,100 +176,40 @@ def path_of(text: object, where: str) -> Path:
     return tuple(steps)
 
 
-def _timestamp(block: Configuration, where: str) -> Timestamp:
-    if "timestamp" not in block:
+def _timestamp(block: Mapping[str, Any]) -> Timestamp:
+    members = block.get("timestamp")
+    if members is None:
         return Timestamp(
             path=("timestamp",), format="millis-unix-epoch", fails=False, earliest_ms=PLAUSIBLE_MS
         )
-    members = _object(block["timestamp"], where)
-    _no_others(members, {"path", "format", "fallback-strategy"}, where)
-    form = _one_of(members.get("format", "millis-unix-epoch"), get_args(Format), f"{where}.format")
-    fallback = _one_of(
-        members.get("fallback-strategy", "server-timestamp"),
-        ("server-timestamp", "fail"),
-        f"{where}.fallback-strategy",
-    )
-    path = path_of(members.get("path", "timestamp"), f"{where}.path")
-    return Timestamp(path=path, format=form, fails=fallback == "fail")
+    path = path_of(members.get("path", "timestamp"), "time-series.timestamp.path")
+    form: TimeFormat = members.get("format", "millis-unix-epoch")
+    return Timestamp(path=path, format=form, fails=members.get("fallback-strategy") == "fail")
 
 
-def _series(value: object, where: str) -> tuple[tuple[str, tuple[Value, ...]], ...]:
-    names = _object(value, where)
-    if len(names) > MAX_SERIES:
-        raise BadRequestError(f"{where}: has more than {MAX_SERIES} series")
-    found = []
-    for name, rule in names.items():
-        if not _SERIES.fullmatch(name):
-            raise BadRequestError(
-                f"{where}: series {name[:64]!a} must be 1 to 128 characters of [A-Za-z0-9_-]"
-            )
-        here = f"{where}.{name}"
-        members = _object(rule, here)
-        _no_others(members, {"values"}, here)
-        found.append((name, _values(members.get("values"), f"{here}.values")))
-    return tuple(found)
-
-
-def _values(value: object, where: str) -> tuple[Value, ...]:
-    if not isinstance(value, list) or not 1 <= len(value) <= MAX_VALUES:
-        raise BadRequestError(f"{where}: must be an array of 1 to {MAX_VALUES} values")
+def _values(values: Sequence[Mapping[str, Any]], where: str) -> tuple[Value, ...]:
     found: dict[str, Value] = {}
-    for position, each in enumerate(value):
+    for position, members in enumerate(values):
         here = f"{where}[{position}]"
-        members = _object(each, here)
-        _no_others(members, {"name", "path", "type"}, here)
-        name = members.get("name", "value")
-        if not isinstance(name, str) or not _VALUE.fullmatch(name) or name in _RESERVED:
-            raise BadRequestError(
-                f"{here}.name: may not be one of {', '.join(sorted(_RESERVED))}, nor hold \\ ^ $ ' \" = ,"
-            )
+        name: str = members.get("name", "value")
         if name in found:
             raise BadRequestError(f"{here}.name: {name!a} is there twice")
-        path = path_of(members.get("path"), f"{here}.path")
-        kind = _one_of(members.get("type", "number"), get_args(ValueType), f"{here}.type")
-        found[name] = Value(name, path, kind)
+        found[name] = Value(name, path_of(members["path"], f"{here}.path"), members.get("type", "number"))
     return tuple(found.values())
 
 
 def _message_id(collection: Configuration) -> Path:
     if "message-id" not in collection:
         return ()
-    members = _object(collection["message-id"], "message-id")
-    _no_others(members, {"path"}, "message-id")
-    return path_of(members.get("path"), "message-id.path")
+    members: Any = collection["message-id"]
+    app_config_rules.MESSAGE_ID.check(members, "message-id")
+    return path_of(members["path"], "message-id.path")
 
 
 def _retention(collection: Configuration) -> int | None:
-    value = collection.get("retention")
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise BadRequestError("retention: must be a duration such as 90d")
-    return duration_ms(value, name="retention", at_least_ms=DAY_MS)
-
-
-def _one_of(value: object, choices: tuple[str, ...], where: str) -> Any:  # noqa: ANN401 - one of the choices, a Literal
-    if value not in choices:
-        raise BadRequestError(f"{where}: must be one of {', '.join(choices)}")
-    return value
-
-
-def _flag(value: object, where: str) -> bool:
-    if not isinstance(value, bool):
-        raise BadRequestError(f"{where}: must be true or false")
-    return value
-
-
-def _object(value: object, where: str) -> dict[str, JsonValue]:
-    if not isinstance(value, dict):
-        raise BadRequestError(f"{where}: must be an object")
-    return value
-
-
-def _no_others(members: Configuration, known: set[str], where: str) -> None:
-    others = sorted(set(members) - known)
-    if others:
-        raise BadRequestError(f"{where}: unknown field {others[0][:64]!a}")
+    value: Any = collection.get("retention")
+    app_config_rules.RETENTION.check(value, "retention")
+    return None if value is None else duration_ms(value, name="retention", at_least_ms=DAY_MS)
 
 
 DEFAULT: Final = configuration_of(None)

@@ -4,11 +4,12 @@ Repositories never raise for a lost race; what they raise is UnavailableError wh
 reached, and then whether a write happened is unknown.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from services.data_collection.domain.configuration import Configuration, TimeSeriesConfiguration
+from libs.contracts.app_configs import Configuration, Placed
+from services.data_collection.domain.configuration import Standing, TimeSeriesConfiguration
 from services.data_collection.domain.lasts import Lasts
 from services.data_collection.domain.rollups import Mark, Rollup
 
@@ -58,6 +59,27 @@ class ConfigurationRepository(Protocol):
 
     async def find(self, *, instance: str, application: str, version: str | None) -> Configuration | None:
         """The document at exactly this place."""
+        ...
+
+    async def standing(self, *, instance: str, application: str, version: str | None) -> Standing | None:
+        """The same, and which life it was put for."""
+        ...
+
+    async def replace(
+        self,
+        before: Standing | None,
+        configuration: Configuration,
+        *,
+        instance: str,
+        application: str,
+        version: str | None,
+        incarnation: str,
+    ) -> bool:
+        """Store a document, as :meth:`put`, if ``before`` (None = nothing) still stands there."""
+        ...
+
+    def all_of(self, instance: str, *, applications: Sequence[str] | None) -> AsyncIterator[Placed]:
+        """Documents of an instance, or those for some applications and their versions, in any order."""
         ...
 
     async def of_application(self, application: str) -> Mapping[tuple[str, str | None], Configuration]:

@@ -6,10 +6,23 @@ import msgspec
 
 from libs.contracts import applications as contract
 from libs.contracts.lifecycle import AppVersionRequest, AppVersionResponse
+from libs.contracts.service_instances import (
+    GetServiceInstance,
+    ListServiceInstances,
+    ServiceInstanceReply,
+    ServiceInstancesReply,
+)
 from services.endpoint_register.bus_api.bodies import application_body, version_body
 from services.endpoint_register.domain.application import Application
 from services.endpoint_register.ports import Parts
-from services.endpoint_register.usecases import applications, configuring, emptying, versions
+from services.endpoint_register.usecases import (
+    applications,
+    configuring,
+    configuring_many,
+    emptying,
+    service_instances,
+    versions,
+)
 
 
 class ApplicationHandlers:
@@ -68,6 +81,23 @@ class ApplicationHandlers:
 
     async def on_put_configuration(self, request: contract.PutAppConfig) -> contract.AppConfigReply:
         return contract.AppConfigReply(body=await configuring.put_configuration(request, parts=self._parts))
+
+    async def on_patch_configuration(self, request: contract.PatchAppConfig) -> contract.AppConfigReply:
+        return contract.AppConfigReply(body=await configuring.patch_configuration(request, parts=self._parts))
+
+    async def on_list_configurations(self, request: contract.ListAppConfigs) -> contract.AppConfigReply:
+        found = await configuring_many.list_configurations(request, parts=self._parts)
+        return contract.AppConfigReply(body=found)
+
+    async def on_put_configurations(self, request: contract.PutAppConfigs) -> contract.WrittenConfigsReply:
+        written = await configuring_many.put_configurations(request, parts=self._parts)
+        return contract.WrittenConfigsReply(body=written)
+
+    async def on_list_service_instances(self, request: ListServiceInstances) -> ServiceInstancesReply:
+        return ServiceInstancesReply(body=service_instances.list_service_instances(request))
+
+    async def on_get_service_instance(self, request: GetServiceInstance) -> ServiceInstanceReply:
+        return ServiceInstanceReply(body=service_instances.get_service_instance(request))
 
     async def on_resolve_version(self, request: AppVersionRequest) -> AppVersionResponse:
         application, extensions = await versions.resolve_version(request, parts=self._parts)

@@ -5,7 +5,7 @@ from typing import Any
 
 from libs.bus import Bus
 from libs.contracts import applications as tekton
-from libs.contracts import endpoint_batches, endpoint_tables, relations
+from libs.contracts import endpoint_batches, endpoint_tables, relations, service_instances
 from libs.contracts import endpoints as epr
 from libs.contracts import filters as efe
 from libs.contracts.connectivity import CONNECTED, DISCONNECTED, GIVEN_UP, REPORT_ALIVE, REPORT_SEEN
@@ -46,6 +46,11 @@ _APPLICATIONS: dict[AnyOperation, Callable[[ApplicationHandlers], Handler]] = {
     tekton.DELETE_VERSION: lambda on: on.on_delete_version,
     tekton.GET_APP_CONFIG: lambda on: on.on_get_configuration,
     tekton.PUT_APP_CONFIG: lambda on: on.on_put_configuration,
+    tekton.PATCH_APP_CONFIG: lambda on: on.on_patch_configuration,
+    tekton.LIST_APP_CONFIGS: lambda on: on.on_list_configurations,
+    tekton.PUT_APP_CONFIGS: lambda on: on.on_put_configurations,
+    service_instances.LIST_SERVICE_INSTANCES: lambda on: on.on_list_service_instances,
+    service_instances.GET_SERVICE_INSTANCE: lambda on: on.on_get_service_instance,
     RESOLVE_APP_VERSION: lambda on: on.on_resolve_version,
 }
 _ENDPOINTS: dict[AnyOperation, Callable[[EndpointHandlers], Handler]] = {

@@ -1,18 +1,21 @@
 """Configuration of service instances: kept as JSON text, nobody queries into it."""
 
 import json
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from libs.contracts.app_configs import Configuration, Placed
 from libs.contracts.ids import ApplicationName, AppVersionName, application_of
 from libs.contracts.payload import encode_json
-from libs.store import Index, Store, earlier_than, store_errors
-from services.endpoint_register.domain.configuration import Configuration, ConfigurationChange
+from libs.store import Document, DuplicateError, Index, Store, earlier_than, store_errors
+from services.endpoint_register.domain.configuration import ConfigurationChange, Standing
 from services.endpoint_register.ports import Clock
 
 _INDEXES: Final = (
     Index(name="application", keys=[("application", 1)]),
     Index(name="version", keys=[("version", 1)]),
+    Index(name="service", keys=[("service", 1)]),
     Index(name="untold", keys=[("untoldSince", 1)]),
 )
 
@@ -31,14 +34,7 @@ class MongoConfigurationRepository:
 
     async def put(self, configuration: Configuration, change: ConfigurationChange) -> None:
         """Store a configuration in place of what was there; nobody has been told yet."""
-        fields = {
-            "application": change.application,
-            "version": change.version,
-            "service": change.service,
-            "document": encode_json(configuration).decode(),
-            "attempt": change.attempt,
-            "untoldSince": self._clock.now(),
-        }
+        fields = self._untold(configuration, change)
         with store_errors():
             await self._collection.update_one({"_id": _key_of(change)}, {"$set": fields}, upsert=True)
 
@@ -49,6 +45,49 @@ class MongoConfigurationRepository:
         with store_errors():
             document = await self._collection.find_one({"_id": _key(service, application, version)})
         return None if document is None else _decoded(document["document"])
+
+    async def standing(
+        self, *, service: str, application: ApplicationName, version: AppVersionName | None
+    ) -> Standing | None:
+        """The same, with the name of the write that put it there."""
+        with store_errors():
+            document = await self._collection.find_one({"_id": _key(service, application, version)})
+        if document is None:
+            return None
+        return Standing(configuration=_decoded(document["document"]), attempt=document["attempt"])
+
+    async def replace(
+        self, before: Standing | None, configuration: Configuration, change: ConfigurationChange
+    ) -> bool:
+        """Store a configuration if ``before`` (None = nothing) still stands; nobody has been told yet."""
+        key, fields = _key_of(change), self._untold(configuration, change)
+        if before is not None:
+            with store_errors():
+                result = await self._collection.update_one(
+                    {"_id": key, "attempt": before.attempt}, {"$set": fields}
+                )
+            return result.matched_count == 1
+        try:
+            with store_errors():
+                await self._collection.insert_one({"_id": key, **fields})
+        except DuplicateError:
+            # It is ours when the driver repeated an insert whose answer got lost.
+            with store_errors():
+                return await self._collection.find_one({"_id": key, "attempt": change.attempt}) is not None
+        return True
+
+    async def of_service(self, service: str, *, applications: Sequence[str] | None) -> AsyncIterator[Placed]:
+        """All configuration of a service, or that for some applications and their versions, in any order."""
+        query: dict[str, Any] = {"service": service}
+        if applications is not None:
+            query["application"] = {"$in": list(applications)}
+        with store_errors():
+            async for document in self._collection.find(query):
+                yield Placed(
+                    application=document["application"],
+                    version=document["version"],
+                    document=_decoded(document["document"]),
+                )
 
     async def effective(self, version: AppVersionName, *, service: str) -> Configuration | None:
         """The version's configuration, or else its application's."""
@@ -88,6 +127,17 @@ class MongoConfigurationRepository:
         same = {"_id": _key_of(change), "attempt": change.attempt}
         with store_errors():
             await self._collection.update_one(same, {"$unset": {"untoldSince": ""}})
+
+    def _untold(self, configuration: Configuration, change: ConfigurationChange) -> Document:
+        """Mark it together with the change, so that no crash comes between the two."""
+        return {
+            "application": change.application,
+            "version": change.version,
+            "service": change.service,
+            "document": encode_json(configuration).decode(),
+            "attempt": change.attempt,
+            "untoldSince": self._clock.now(),
+        }
 
 
 def _key(service: str, application: ApplicationName, version: AppVersionName | None) -> str:

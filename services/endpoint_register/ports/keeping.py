@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from libs.contracts.app_configs import Configuration, Placed
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.payload import JsonValue
 from services.endpoint_register.domain.application import Application, Place
 from services.endpoint_register.domain.batch import Batch, BatchId
-from services.endpoint_register.domain.configuration import Configuration, ConfigurationChange
+from services.endpoint_register.domain.configuration import ConfigurationChange, Standing
 from services.endpoint_register.domain.connectivity import Connectivity, Known, Run, Sighting, Statement
 from services.endpoint_register.domain.endpoint import Endpoint
 from services.endpoint_register.domain.filters import FilterSet
@@ -194,6 +195,19 @@ class ConfigurationRepository(Protocol):
         self, *, service: str, application: ApplicationName, version: AppVersionName | None
     ) -> Configuration | None:
         """The configuration that stands at exactly this place."""
+
+    async def standing(
+        self, *, service: str, application: ApplicationName, version: AppVersionName | None
+    ) -> Standing | None:
+        """The same, with the name of the write that put it there."""
+
+    async def replace(
+        self, before: Standing | None, configuration: Configuration, change: ConfigurationChange
+    ) -> bool:
+        """Store a configuration if ``before`` (None = nothing) still stands; nobody has been told yet."""
+
+    def of_service(self, service: str, *, applications: Sequence[str] | None) -> AsyncIterator[Placed]:
+        """All configuration of a service, or that for some applications and their versions, in any order."""
 
     async def effective(self, version: AppVersionName, *, service: str) -> Configuration | None:
         """The version's configuration, or else its application's."""

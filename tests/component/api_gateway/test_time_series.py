@@ -8,9 +8,13 @@ import aiohttp
 import pytest
 
 from libs.contracts.applications import AppConfigReply, GetAppConfig
-from libs.contracts.errors import BadRequestError, UnavailableError
+from libs.contracts.errors import BadRequestError, ConflictError, UnavailableError
+from libs.contracts.subjects import AnyOperation
 from libs.contracts.time_series import (
     GET_SERIES_CONFIG,
+    LIST_SERIES_CONFIGS,
+    PATCH_SERIES_CONFIG,
+    PUT_SERIES_CONFIGS,
     READ_DATA,
     READ_LAST,
     DataReply,
@@ -208,3 +212,32 @@ async def test_configuration_of_time_series_is_kept_by_their_owner(
     )
 
     assert answer.body == {"asked for": instance}
+
+
+@pytest.mark.parametrize("instance", ["epts", "dcx"])
+@pytest.mark.parametrize(
+    ("method", "path", "operation"),
+    [
+        pytest.param("GET", "", LIST_SERIES_CONFIGS, id="list"),
+        pytest.param("POST", "", PUT_SERIES_CONFIGS, id="several"),
+        pytest.param("PATCH", "/applications/olives", PATCH_SERIES_CONFIG, id="application"),
+        pytest.param(
+            "PATCH", "/applications/olives/app-versions/olives-v1", PATCH_SERIES_CONFIG, id="version"
+        ),
+    ],
+)
+async def test_their_owner_is_asked_to_list_and_to_change_them(
+    shared_gateway: Gateway, instance: str, method: str, path: str, operation: AnyOperation
+) -> None:
+    shared_gateway.owners.fail(operation, ConflictError("the owner of time series says so"))
+
+    answer = await shared_gateway.call(
+        method,
+        f"/tekton/api/v1/app-configs{path}?serviceInstanceName={instance}",
+        json=None if method == "GET" else {instance: {"kaa": {"applications": {"olives": {"a": None}}}}},
+        headers={"Content-Type": "application/merge-patch+json"} if method == "PATCH" else {},
+    )
+
+    assert (answer.status, answer.message) == (409, "the owner of time series says so")
+    (asked,) = shared_gateway.owners.asked
+    assert asked.service_instance_name == instance

@@ -210,6 +210,32 @@ async def test_a_configuration_counts_at_once(operator: Operator, transport: Tra
     assert found.body == {"epts": {"kaa": {"applications": {APPLICATION: own}}}}
 
 
+async def test_configurations_are_patched_and_written_together_and_listed(operator: Operator) -> None:
+    await operator.configure("dcx", {"retention": "90d", "message-id": {"path": "id"}})
+    versions = {"versions": {VERSION: {"retention": "9d"}}}
+
+    patched = await operator.ask(
+        contract.PATCH_SERIES_CONFIG,
+        application_name=APPLICATION,
+        service_instance_name="dcx",
+        body={"dcx": {"kaa": {"applications": {APPLICATION: {"message-id": None}}}}},
+    )
+    written = await operator.ask(
+        contract.PUT_SERIES_CONFIGS,
+        service_instance_name="dcx",
+        body={"dcx": {"kaa": {"applications": {APPLICATION: versions}}}},
+    )
+    listed = await operator.ask(contract.LIST_SERIES_CONFIGS, service_instance_name="dcx")
+    elsewhere = await operator.ask(
+        contract.LIST_SERIES_CONFIGS, service_instance_name="dcx", applications=("figs",)
+    )
+
+    assert patched.body == {"dcx": {"kaa": {"applications": {APPLICATION: {"retention": "90d"}}}}}
+    assert [each.version_name for each in written.body.written] == [VERSION]
+    assert listed.body == {"dcx": {"kaa": {"applications": {APPLICATION: {"retention": "90d"} | versions}}}}
+    assert elsewhere.body == {"dcx": {"kaa": {"applications": {}}}}
+
+
 async def test_a_wrong_configuration_is_refused_with_its_path(operator: Operator) -> None:
     with pytest.raises(BadRequestError, match=r"applications\.grove\.time-series\.auto-extract"):
         await operator.configure("epts", {"time-series": {"auto-extract": "yes"}})

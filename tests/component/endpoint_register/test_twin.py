@@ -333,6 +333,12 @@ FIGS_ONLY = ("figs",)
             {"service_instance_name": "epmx", "body": {}},
             id="put-config",
         ),
+        pytest.param(
+            tekton.PATCH_APP_CONFIG,
+            tekton.PatchAppConfig,
+            {"service_instance_name": "epmx", "body": {}},
+            id="patch-config",
+        ),
         pytest.param(epr.CREATE_ENDPOINT, epr.CreateEndpoint, {}, id="create-endpoint"),
         pytest.param(epr.LIST_ENDPOINTS, epr.ListEndpoints, {}, id="list-endpoints"),
         pytest.param(epr.GET_ENDPOINT, epr.GetEndpoint, {}, id="get-endpoint"),

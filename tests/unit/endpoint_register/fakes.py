@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any
 
 from libs.bus import KeyedQueue
+from libs.contracts.app_configs import Configuration, Placed
 from libs.contracts.errors import ConflictError, GroveError, PayloadTooLargeError, UnavailableError
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from libs.contracts.messages import Event
@@ -18,7 +19,7 @@ from libs.contracts.payload import JsonValue
 from libs.contracts.subjects import EventType
 from services.endpoint_register.domain.application import Application, Place
 from services.endpoint_register.domain.batch import Batch, BatchId, BatchState
-from services.endpoint_register.domain.configuration import EPMX, Configuration, ConfigurationChange
+from services.endpoint_register.domain.configuration import EPMX, ConfigurationChange, Standing
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.domain.listing import Listed, Range
 from services.endpoint_register.domain.relation import End, Relation
@@ -309,10 +310,12 @@ class InMemoryConfigurationRepository:
         self._clock = clock
         self.kept: dict[tuple[str, str, str | None], Configuration] = {}
         self.changes: dict[tuple[str, str, str | None], tuple[datetime, ConfigurationChange]] = {}
+        self.attempts: dict[tuple[str, str, str | None], str] = {}
 
     async def put(self, configuration: Configuration, change: ConfigurationChange) -> None:
         place = (change.service, change.application, change.version)
         self.kept[place] = configuration
+        self.attempts[place] = change.attempt
         self.changes[place] = (self._clock.now(), change)
 
     async def untold(self, *, before: datetime) -> list[ConfigurationChange]:
@@ -325,6 +328,29 @@ class InMemoryConfigurationRepository:
         self, *, service: str, application: ApplicationName, version: AppVersionName | None
     ) -> Configuration | None:
         return self.kept.get((service, application, version))
+
+    async def standing(
+        self, *, service: str, application: ApplicationName, version: AppVersionName | None
+    ) -> Standing | None:
+        place = (service, application, version)
+        if place not in self.kept:
+            return None
+        return Standing(configuration=self.kept[place], attempt=self.attempts[place])
+
+    async def replace(
+        self, before: Standing | None, configuration: Configuration, change: ConfigurationChange
+    ) -> bool:
+        place = (change.service, change.application, change.version)
+        standing = self.attempts[place] if place in self.kept else None
+        if standing != (None if before is None else before.attempt):
+            return False
+        await self.put(configuration, change)
+        return True
+
+    async def of_service(self, service: str, *, applications: Sequence[str] | None) -> AsyncIterator[Placed]:
+        for (owner, application, version), document in self.kept.items():
+            if owner == service and (applications is None or application in applications):
+                yield Placed(application=application, version=version, document=document)
 
     async def effective(self, version: AppVersionName, *, service: str) -> Configuration | None:
         application = version.rpartition("-")[0]

@@ -2,106 +2,58 @@ from typing import Any
 
 import pytest
 
+from libs.contracts.app_configs import Placed
 from libs.contracts.errors import BadRequestError, ForbiddenError, PayloadTooLargeError
-from libs.contracts.ids import ApplicationName, AppVersionName
 from services.endpoint_register.domain.configuration import (
+    check_configuration,
     check_service_name,
     extensions_of,
-    unwrapped,
-    wrapped,
 )
 from services.endpoint_register.domain.whitelist import Whitelist, whitelist_of
 from tests.support.rest import Json
 
-OLIVES = ApplicationName("olives")
-V1 = AppVersionName("olives-v1")
 
-
-def envelope(service: str, own: Json) -> dict[str, Any]:
-    return {service: {"kaa": {"applications": {"olives": own}}}}
-
-
-@pytest.mark.parametrize("version", [pytest.param(None, id="application"), pytest.param(V1, id="version")])
-def test_what_is_wrapped_is_unwrapped(version: AppVersionName | None) -> None:
-    configuration: dict[str, Json] = {"metadata-keys": {"model": {"write-enabled": True}, "mac": {}}}
-
-    body = wrapped(configuration, service="epmx", application=OLIVES, version=version)
-
-    assert unwrapped(body, service="epmx", application=OLIVES, version=version) == configuration
+def at(document: Any) -> Placed:  # noqa: ANN401 - any JSON
+    return Placed(application="olives", version=None, document=document, path="at")
 
 
 @pytest.mark.parametrize(
-    ("service", "body", "path"),
+    ("service", "document", "path"),
     [
-        pytest.param("epmx", [], "$:", id="no object"),
-        pytest.param("epmx", {}, "$:", id="empty"),
-        pytest.param("epmx", envelope("kpc", {}), "$:", id="another service"),
+        pytest.param("epmx", {"x": 1}, "at: unknown field 'x'", id="unknown field"),
+        pytest.param("epmx", {"metadata-keys": []}, "at.metadata-keys: must be an object", id="list of keys"),
+        pytest.param("epmx", {"metadata-keys": {"a-b": {}}}, "at.metadata-keys: metadata key", id="key"),
+        pytest.param("epmx", {"metadata-keys": {"a": 1}}, "metadata-keys.a: must be an object", id="rule"),
         pytest.param(
-            "epmx", {"epmx": {"kaa": {"applications": {"figs": {}}}}}, "$.epmx.kaa.applications:", id="app"
+            "epmx", {"metadata-keys": {"a": {"write-enabled": 1}}}, "a.write-enabled: must be true", id="flag"
+        ),
+        pytest.param("epmx", {"metadata-keys": {"a": {"writable": True}}}, "keys.a: unknown", id="typo"),
+        pytest.param(
+            "kpc", {"allowed-extension-instances": "dcx"}, "allowed-extension-instances: must be", id="text"
         ),
         pytest.param(
-            "epmx", envelope("epmx", {"x": 1}), "applications.olives: unknown field 'x'", id="unknown field"
+            "kpc", {"allowed-extension-instances": ["dcx", "nope"]}, "instances[1]: must be", id="extension"
         ),
         pytest.param(
-            "epmx", envelope("epmx", {"metadata-keys": []}), "olives.metadata-keys:", id="list of keys"
+            "kpc", {"allowed-extension-instances": ["dcx", "dcx"]}, "instances[1]: dcx is", id="twice"
         ),
-        pytest.param(
-            "epmx",
-            envelope("epmx", {"metadata-keys": {"a-b": {}}}),
-            "olives.metadata-keys: metadata key",
-            id="key",
-        ),
-        pytest.param("epmx", envelope("epmx", {"metadata-keys": {"a": 1}}), "metadata-keys.a:", id="rule"),
-        pytest.param(
-            "epmx",
-            envelope("epmx", {"metadata-keys": {"a": {"write-enabled": 1}}}),
-            "a.write-enabled:",
-            id="flag",
-        ),
-        pytest.param(
-            "epmx",
-            envelope("epmx", {"metadata-keys": {"a": {"writable": True}}}),
-            "keys.a: unknown",
-            id="typo",
-        ),
-        pytest.param(
-            "kpc",
-            envelope("kpc", {"allowed-extension-instances": "dcx"}),
-            "allowed-extension-instances:",
-            id="text",
-        ),
-        pytest.param(
-            "kpc",
-            envelope("kpc", {"allowed-extension-instances": ["dcx", "nope"]}),
-            "instances[1]:",
-            id="extension",
-        ),
-        pytest.param(
-            "kpc",
-            envelope("kpc", {"allowed-extension-instances": ["dcx", "dcx"]}),
-            "instances[1]:",
-            id="twice",
-        ),
-        pytest.param("other", envelope("other", {"versions": {}}), "olives.versions:", id="versions inside"),
-        pytest.param("other", envelope("other", {"n": 2**64}), "n: integer", id="beyond int64"),
+        pytest.param("kpc", {"allowed-extension-instances": [["dcx"]]}, "instances[0]: must be", id="nested"),
     ],
 )
-def test_a_wrong_configuration_is_told_with_its_path(service: str, body: Json, path: str) -> None:
+def test_a_wrong_configuration_is_told_with_its_path(service: str, document: Json, path: str) -> None:
     with pytest.raises(BadRequestError) as caught:
-        unwrapped(body, service=service, application=OLIVES, version=None)
+        check_configuration(at(document), service=service)
 
     assert path in caught.value.reason_phrase
 
 
 def test_a_configuration_of_another_service_is_kept_as_it_is() -> None:
-    own = {"anything": [{"$goes": {"a.b": None}}]}
-
-    assert unwrapped(envelope("bcx", own), service="bcx", application=OLIVES, version=None) == own
+    check_configuration(at({"anything": [{"$goes": {"a.b": None}}]}), service="bcx")
 
 
 def test_a_huge_configuration_is_refused() -> None:
     with pytest.raises(PayloadTooLargeError):
-        unwrapped(envelope("bcx", {"a": "x" * 300_000}), service="bcx", application=OLIVES, version=None)
+        check_configuration(at({"a": "x" * 300_000}), service="bcx")
 
 
 @pytest.mark.parametrize("name", ["", "Epmx", "a.b", "a/b", "x" * 65])
