@@ -14,12 +14,11 @@ from services.endpoint_register.mongo import MongoApplicationRepository, MongoCo
 from services.endpoint_register.ports import ApplicationRepository, ConfigurationRepository
 from tests.support.rest import Json
 from tests.support.servers import StoreServer, fresh_database, store_process
-from tests.unit.endpoint_register.fakes import (
-    START,
+from tests.unit.endpoint_register.record_fakes import (
     InMemoryApplicationRepository,
     InMemoryConfigurationRepository,
-    ManualClock,
 )
+from tests.unit.endpoint_register.time_and_chance import START, ManualClock
 
 OLIVES, FIGS = ApplicationName("olives"), ApplicationName("figs")
 V1 = AppVersionName("olives-v1")

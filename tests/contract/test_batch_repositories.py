@@ -15,7 +15,8 @@ from services.endpoint_register.mongo import MongoBatchRepository
 from services.endpoint_register.ports import BatchRepository
 from tests.support.rest import Json
 from tests.support.servers import StoreServer, fresh_database, store_process
-from tests.unit.endpoint_register.fakes import START, InMemoryBatchRepository
+from tests.unit.endpoint_register.record_fakes import InMemoryBatchRepository
+from tests.unit.endpoint_register.time_and_chance import START
 
 KEY = "a key of the tests, long enough for all"
 OLIVES = ApplicationName("olives")

@@ -22,9 +22,9 @@ from services.endpoint_register.mongo import MongoConnectivityRepository, MongoR
 from services.endpoint_register.ports import ConnectivityRepository, RunRepository
 from tests.support.rest import Json
 from tests.support.servers import StoreServer, fresh_database, store_process
-from tests.unit.endpoint_register.fakes import START
 from tests.unit.endpoint_register.presence_fakes import InMemoryConnectivityRepository, InMemoryRunRepository
 from tests.unit.endpoint_register.test_connectivity import TREE, connected, disconnected, known, place, state
+from tests.unit.endpoint_register.time_and_chance import START
 
 
 @dataclass

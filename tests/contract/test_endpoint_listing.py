@@ -16,7 +16,8 @@ from services.endpoint_register.mongo import LandmarkListing, MongoEndpointListi
 from services.endpoint_register.ports import EndpointListing
 from tests.support.rest import Json
 from tests.support.servers import StoreServer, fresh_database, store_process
-from tests.unit.endpoint_register.fakes import START, InMemoryEndpointListing
+from tests.unit.endpoint_register.endpoint_fakes import InMemoryEndpointListing
+from tests.unit.endpoint_register.time_and_chance import START
 
 OLIVES, V1, V2 = ApplicationName("olives"), AppVersionName("olives-v1"), AppVersionName("olives-v2")
 EVERYTHING = range_of(Order.ENDPOINT_ID, descending=False)

@@ -17,12 +17,8 @@ from services.endpoint_register.mongo import MongoEndpointListing, MongoEndpoint
 from services.endpoint_register.ports import EndpointListing, EndpointRepository
 from tests.support.rest import Json
 from tests.support.servers import StoreServer, fresh_database, store_process
-from tests.unit.endpoint_register.fakes import (
-    START,
-    InMemoryEndpointListing,
-    InMemoryEndpointRepository,
-    ManualClock,
-)
+from tests.unit.endpoint_register.endpoint_fakes import InMemoryEndpointListing, InMemoryEndpointRepository
+from tests.unit.endpoint_register.time_and_chance import START, ManualClock
 
 V1 = AppVersionName("olives-v1")
 

@@ -19,13 +19,9 @@ from services.endpoint_register.mongo import (
 )
 from services.endpoint_register.ports import EndpointListing, EndpointRepository, FilterRepository
 from tests.support.servers import StoreServer, fresh_database, store_process
-from tests.unit.endpoint_register.fakes import (
-    START,
-    InMemoryEndpointListing,
-    InMemoryEndpointRepository,
-    ManualClock,
-)
+from tests.unit.endpoint_register.endpoint_fakes import InMemoryEndpointListing, InMemoryEndpointRepository
 from tests.unit.endpoint_register.filter_fakes import InMemoryFilterRepository
+from tests.unit.endpoint_register.time_and_chance import START, ManualClock
 
 OLIVES, FIGS = ApplicationName("olives"), ApplicationName("figs")
 LATER = START + timedelta(seconds=10)

@@ -10,7 +10,7 @@ from services.endpoint_register.domain.relation import End, Relation
 from services.endpoint_register.mongo import MongoRelationRepository
 from services.endpoint_register.ports import RelationRepository
 from tests.support.servers import StoreServer, fresh_database, store_process
-from tests.unit.endpoint_register.fakes import InMemoryRelationRepository
+from tests.unit.endpoint_register.record_fakes import InMemoryRelationRepository
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from services.endpoint_register.mongo import MongoEndpointRepository
 from tests.component.endpoint_register.conftest import SECRETS_KEY, Client, StandInCredentials
 from tests.support.servers import NatsServer, StoreServer, nats_process, store_process
 from tests.support.waiting import eventually
-from tests.unit.endpoint_register.fakes import ManualClock
+from tests.unit.endpoint_register.time_and_chance import ManualClock
 
 
 @asynccontextmanager

@@ -21,7 +21,9 @@ from services.endpoint_register.domain.endpoint import MAX_OUTBOX, Endpoint
 from services.endpoint_register.usecases.changing import EndpointChanges
 from services.endpoint_register.usecases.metadata import put_metadata, put_metadata_key
 from tests.unit.endpoint_register.conftest import NewTwin
-from tests.unit.endpoint_register.fakes import InMemoryEndpointRepository, ManualClock, World
+from tests.unit.endpoint_register.endpoint_fakes import InMemoryEndpointRepository
+from tests.unit.endpoint_register.fakes import World
+from tests.unit.endpoint_register.time_and_chance import ManualClock
 
 
 def put(endpoint: Endpoint, key: str, value: object, *, if_match: str | None = None) -> PutMetadataKey:

@@ -32,7 +32,8 @@ from services.endpoint_register.usecases.configuring import get_configuration, p
 from services.endpoint_register.usecases.configuring_many import list_configurations, put_configurations
 from services.endpoint_register.usecases.versions import create_version, delete_version
 from tests.support.rest import Json
-from tests.unit.endpoint_register.fakes import InMemoryConfigurationRepository, World
+from tests.unit.endpoint_register.fakes import World
+from tests.unit.endpoint_register.record_fakes import InMemoryConfigurationRepository
 
 V1 = AppVersionName("olives-v1")
 PLACES = [pytest.param(None, id="application"), pytest.param(V1, id="version")]

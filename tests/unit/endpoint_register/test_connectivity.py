@@ -23,7 +23,7 @@ from services.endpoint_register.domain.connectivity import (
     seen,
 )
 from tests.support.rest import Json
-from tests.unit.endpoint_register.fakes import START
+from tests.unit.endpoint_register.time_and_chance import START
 
 TREE = EndpointId("tree")
 

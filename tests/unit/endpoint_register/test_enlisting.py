@@ -17,7 +17,8 @@ from services.endpoint_register.usecases.enlisting import enlist
 from services.endpoint_register.usecases.listing import list_endpoints
 from services.endpoint_register.usecases.versions import create_version
 from tests.unit.endpoint_register.conftest import NewTwin
-from tests.unit.endpoint_register.fakes import START, World
+from tests.unit.endpoint_register.fakes import World
+from tests.unit.endpoint_register.time_and_chance import START
 
 
 @pytest.fixture

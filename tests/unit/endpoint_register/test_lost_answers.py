@@ -8,7 +8,8 @@ from libs.contracts.errors import UnavailableError
 from libs.contracts.ids import EndpointId
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
 from services.endpoint_register.usecases.endpoints import create_endpoint
-from tests.unit.endpoint_register.fakes import InMemoryEndpointRepository, World
+from tests.unit.endpoint_register.endpoint_fakes import InMemoryEndpointRepository
+from tests.unit.endpoint_register.fakes import World
 
 
 class LosingAnswers(InMemoryEndpointRepository):

@@ -13,7 +13,8 @@ from services.endpoint_register.domain.listing import listed
 from services.endpoint_register.usecases import listing
 from services.endpoint_register.usecases.removing import delete_endpoint
 from tests.unit.endpoint_register.conftest import NewTwin
-from tests.unit.endpoint_register.fakes import START, World
+from tests.unit.endpoint_register.fakes import World
+from tests.unit.endpoint_register.time_and_chance import START
 
 FIGS_ONLY = ("figs",)
 

@@ -8,7 +8,8 @@ from services.endpoint_register.usecases.metadata import put_metadata
 from services.endpoint_register.usecases.removing import delete_endpoint, remove_endpoint
 from services.endpoint_register.usecases.sweeping import Pace, Sweeper
 from tests.unit.endpoint_register.conftest import NewTwin
-from tests.unit.endpoint_register.fakes import World, nothing
+from tests.unit.endpoint_register.fakes import World
+from tests.unit.endpoint_register.time_and_chance import nothing
 
 PACE = Pace(every_s=1, outbox_after_s=5, creating_after_s=60)
 

@@ -28,7 +28,9 @@ from services.endpoint_register.domain.sorting import (
 from services.endpoint_register.usecases import sorting
 from services.endpoint_register.usecases.listing import list_endpoints
 from tests.support.rest import Json
-from tests.unit.endpoint_register.fakes import START, InMemoryEndpointListing, World
+from tests.unit.endpoint_register.endpoint_fakes import InMemoryEndpointListing
+from tests.unit.endpoint_register.fakes import World
+from tests.unit.endpoint_register.time_and_chance import START
 
 VALUES = st.recursive(
     st.one_of(

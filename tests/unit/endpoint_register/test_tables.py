@@ -22,7 +22,8 @@ from services.endpoint_register.usecases.sweeping import Pace, Sweeper
 from services.endpoint_register.usecases.versions import delete_version
 from tests.support.rest import Json
 from tests.unit.endpoint_register.conftest import NewTwin
-from tests.unit.endpoint_register.fakes import World, nothing
+from tests.unit.endpoint_register.fakes import World
+from tests.unit.endpoint_register.time_and_chance import nothing
 
 
 def table(*rows: EndpointRow, version: str = "olives-v1", **fields: Json) -> ImportEndpoints:
