@@ -11,7 +11,7 @@ from tools.grove.command import Call
 from tools.grove.completion import script
 from tools.grove.login import login, logout
 from tools.grove.options import children, parse, parser
-from tools.grove.output import Output, note
+from tools.grove.output import Output, note, silence
 from tools.grove.problem import INTERRUPTED, CommandError
 from tools.grove.rest import connected
 
@@ -20,7 +20,8 @@ def main(arguments: Sequence[str]) -> int:
     """Carry out one command; returns the exit code, see ``--help``."""
     args = parse(arguments)
     try:
-        return asyncio.run(_run(args))
+        code = asyncio.run(_run(args))
+        print(end="", flush=True)  # here, where a failure can be told, and not when Python ends
     except CommandError as error:
         note(f"grove: {error}")
         return error.code
@@ -28,8 +29,9 @@ def main(arguments: Sequence[str]) -> int:
         note("\ngrove: stopped")
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be said there
+        silence()
         return 0
+    return code
 
 
 async def _run(args: Namespace) -> int:

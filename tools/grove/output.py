@@ -1,8 +1,10 @@
 """What a command says: tables for people, JSON for scripts; what is said about progress goes to stderr."""
 
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -59,6 +61,12 @@ class Output:
 def note(text: str) -> None:
     """Say something beside the answer."""
     print(text, file=sys.stderr)
+
+
+def silence() -> None:
+    """Say nothing more on standard output, whose reader has gone: not even what is buffered."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def plain(value: object) -> str:
