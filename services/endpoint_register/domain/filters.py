@@ -15,7 +15,8 @@ from libs.contracts.ids import ApplicationName
 from libs.contracts.instants import iso_ms
 from libs.contracts.payload import JsonValue
 from services.endpoint_register.domain.endpoint import Endpoint
-from services.endpoint_register.domain.queries import Query, Values
+from services.endpoint_register.domain.holdings import Values
+from services.endpoint_register.domain.queries import Query
 
 MAX_FILTERS: Final = 100
 MAX_TOGETHER: Final = 1000

@@ -7,7 +7,7 @@ the work begins anew, and its old owner notices because the cursor does not move
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -83,7 +83,7 @@ class FilterWork:
 
     async def _judge(self, endpoint_ids: Sequence[EndpointId], filters: FilterSet) -> None:
         parts, turns = self._parts, asyncio.Semaphore(_WRITES_AT_ONCE)
-        others = [each for each in await self._read(endpoint_ids) if _is_other(each, filters)]
+        others = [each async for each in _others(await self._read(endpoint_ids), filters)]
 
         async def judge(endpoint_id: EndpointId) -> GroveError | None:
             try:
@@ -114,5 +114,9 @@ class FilterWork:
         return [each for each in found if each is not None]
 
 
-def _is_other(endpoint: Endpoint, filters: FilterSet) -> bool:
-    return endpoint.state is EndpointState.READY and filters.matched_by(endpoint) != endpoint.filters
+async def _others(endpoints: Sequence[Endpoint], filters: FilterSet) -> AsyncIterator[Endpoint]:
+    """Find those that come to match something else; one may take a while, so others get their turn."""
+    for endpoint in endpoints:
+        if endpoint.state is EndpointState.READY and filters.matched_by(endpoint) != endpoint.filters:
+            yield endpoint
+        await asyncio.sleep(0)
