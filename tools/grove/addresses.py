@@ -66,7 +66,7 @@ def find(places: Places) -> Target:
     key = key or next((its_key for url, its_key in known if its_key and url and url.rstrip("/") == api), None)
     if not key:
         raise CommandError(f"there is no key for {api}: set {KEY}, or log in there", code=WRONG)
-    return Target(api, key)
+    return Target(api, checked_key(key))
 
 
 def local(places: Places) -> str | None:
@@ -95,14 +95,29 @@ def checked(url: str) -> str:
     Raises:
         CommandError: It is none.
     """
+    if "@" in url:  # not shown: it may be a password
+        raise CommandError("an address has no user and no password in it: the key is enough", code=WRONG)
     try:
         parts = urlsplit(url)
-        good = parts.scheme in {"http", "https"} and parts.hostname and not parts.query
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        good = good and not (parts.query or parts.fragment)
     except ValueError:
         good = None
     if not good:
         raise CommandError(f"{url!a} is not an address such as http://127.0.0.1:8090", code=WRONG)
     return url.rstrip("/")
+
+
+def checked_key(key: str) -> str:
+    """Accept what may be an API key.
+
+    Raises:
+        CommandError: It is none.
+    """
+    key = key.strip()
+    if not key or not key.isascii() or not key.isprintable():
+        raise CommandError("that is no API key: it was shown at its creation, one word", code=WRONG)
+    return key
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -10,11 +10,22 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final, Protocol
 
+from tools.grove.output import Harmless
 from tools.grove.problem import WRONG, CommandError
 
 _PIECE_BYTES: Final = 32 * 1024
+
+
+class Sink(Protocol):
+    """Where a table is written."""
+
+    def write(self, piece: bytes, /) -> object:
+        """Write some of it."""
+
+    def flush(self) -> None:
+        """Let it be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +102,7 @@ async def _piece(descriptor: int) -> bytes:
 
 
 @contextmanager
-def results(name: str | None, source: Source) -> Iterator[IO[bytes]]:
+def results(name: str | None, source: Source) -> Iterator[Sink]:
     """Write what became of rows; what there is of it is kept, whatever ends the import.
 
     Raises:
@@ -100,7 +111,7 @@ def results(name: str | None, source: Source) -> Iterator[IO[bytes]]:
     """
     with _told(name):
         if name is None:
-            yield sys.stdout.buffer
+            yield Harmless(sys.stdout) if sys.stdout.isatty() else sys.stdout.buffer
             return
         with os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             found = os.fstat(file.fileno())
@@ -118,7 +129,7 @@ def results(name: str | None, source: Source) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def whole(name: str | None) -> Iterator[IO[bytes]]:
+def whole(name: str | None) -> Iterator[Sink]:
     """Write a file that is there once all of it is, or stays as it was.
 
     Raises:
@@ -126,7 +137,7 @@ def whole(name: str | None) -> Iterator[IO[bytes]]:
     """
     with _told(name):
         if name is None:
-            yield sys.stdout.buffer
+            yield Harmless(sys.stdout) if sys.stdout.isatty() else sys.stdout.buffer
             return
         path = Path(name).resolve()
         if path.exists() and not path.is_file():  # a device or a pipe is written to, never replaced

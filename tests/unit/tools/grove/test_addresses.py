@@ -54,7 +54,25 @@ def test_without_any_address_the_next_step_is_told(tmp_path: Path) -> None:
         find(places(tmp_path))
 
 
-@pytest.mark.parametrize("url", ["nonsense", "ftp://x", "http://", "http://[x"])
+@pytest.mark.parametrize("key", ["", " ", "two\nlines", "\x1b", "schlüssel"])
+def test_what_is_no_key_is_told_and_not_shown(tmp_path: Path, key: str) -> None:
+    with pytest.raises(CommandError, match=r"no API key|no key for") as refused:
+        find(places(tmp_path, {"GROVE_API_URL": "http://x", "GROVE_API_KEY": key}))
+
+    assert "schl" not in str(refused.value)
+    assert find(places(tmp_path, {"GROVE_API_URL": "http://x", "GROVE_API_KEY": "key\r\n"})).key == "key"
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="no password in it") as refused:
+        find(places(tmp_path, {"GROVE_API_URL": "http://me:hidden@x", "GROVE_API_KEY": "k"}))
+
+    assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "ftp://x", "http://", "http://[x", "http://x:99999", "http://x/#a"]
+)
 def test_what_is_no_address_is_told(tmp_path: Path, url: str) -> None:
     with pytest.raises(CommandError, match="is not an address"):
         find(places(tmp_path, {"GROVE_API_URL": url, "GROVE_API_KEY": "k"}))

@@ -6,18 +6,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 
 from tests.support.stack import REPOSITORY
-from tools.grove.files import Source, pieces, reading, results, whole
+from tools.grove.files import Sink, Source, pieces, reading, results, whole
 from tools.grove.problem import WRONG, CommandError
 
 TABLE = b"endpointId\na\nb\n"
 SILENT = """
 import asyncio
-from tools.grove.files import Source, pieces
+from tools.grove.files import Sink, Source, pieces
 asyncio.run(asyncio.wait_for(anext(pieces(Source(0, None))), 0.1))
 """
 
@@ -45,7 +44,7 @@ def pipe(tmp_path: Path) -> Iterator[tuple[Path, int]]:
     os.close(reader)
 
 
-def interrupted(file: IO[bytes], written: bytes) -> None:
+def interrupted(file: Sink, written: bytes) -> None:
     file.write(written)
     raise KeyboardInterrupt
 

@@ -1,16 +1,27 @@
 """What is typed and what is shown."""
 
+import json
+import os
+import signal
 import subprocess
+import sys
 
 import pytest
 
+from tests.support.stack import REPOSITORY
 from tools.grove.commands import COMMANDS
 from tools.grove.completion import SHELLS, script
 from tools.grove.metadata import assignments, unset_keys
 from tools.grove.options import children, parse, parser
-from tools.grove.output import Output, table_lines
-from tools.grove.problem import CommandError
+from tools.grove.output import Harmless, Output, escaped, note, table_lines
+from tools.grove.problem import INTERRUPTED, CommandError
 from tools.grove.rest import path
+
+SHOWN = """
+from tools.grove.output import Output
+for as_json in (True, False):
+    Output(as_json=as_json).fields({"a": "\u00d6"})
+"""
 
 
 def test_assignments_are_text_or_json() -> None:
@@ -23,10 +34,20 @@ def test_assignments_are_text_or_json() -> None:
     }
 
 
-@pytest.mark.parametrize("text", ["a", "=b", "a b=c", "a:=x"])
+@pytest.mark.parametrize("text", ["a", "=b", "a b=c"])
 def test_what_is_no_assignment_is_told(text: str) -> None:
     with pytest.raises(CommandError, match="is not"):
         assignments([text])
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "NaN", "-Infinity", "1e999", '{"b":1,"b":2}', '"\\ud800"', "1\udcff", "9" * 30, "[" * 40]
+)
+def test_json_that_would_not_come_back_as_it_was_is_refused(text: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        assignments([f"a:={text}"])
+
+    assert str(refused.value).isprintable()
 
 
 def test_what_is_no_key_is_told() -> None:
@@ -50,6 +71,84 @@ def test_json_is_the_answer_as_it_came(capsys: pytest.CaptureFixture[str]) -> No
     Output(as_json=True).done("deleted")
 
     assert capsys.readouterr().out == '{\n  "content": []\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("unicode", "shown"),
+    [(True, '"Öl\\u009b31m\\u007f\\u202e🫒"'), (False, '"\\u00d6l\\u009b31m\\u007f\\u202e\\ud83e\\uded2"')],
+)
+def test_json_is_harmless_too_and_says_the_same(shown: str, *, unicode: bool) -> None:
+    text = '"Öl\x9b31m\x7f\u202e🫒"'
+
+    assert escaped(text, unicode=unicode) == shown
+    assert json.loads(shown) == json.loads(text)
+
+
+def test_what_the_platform_says_is_harmless(capsys: pytest.CaptureFixture[str]) -> None:
+    note("\x1b[2J\nsecond")
+
+    assert capsys.readouterr().err == "\ufffd[2J\nsecond\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(
+            ["-m", "tools.grove", "endpoints", "show", "tree\udcff"], "no text in UTF-8", id="argument"
+        ),
+        pytest.param(["-m", "tools.grove", "login", "--url", "http://127.0.0.1:1"], "no API key", id="key"),
+        pytest.param(["-c", SHOWN], '"\\u00d6"', id="output"),
+    ],
+)
+def test_what_is_no_text_here_is_no_traceback(arguments: list[str], said: str) -> None:
+    environ = {"GROVE_API_URL": "http://127.0.0.1:1", "GROVE_API_KEY": "k", "PYTHONIOENCODING": "ascii"}
+
+    ended = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=REPOSITORY,
+        env=environ,
+        input=b"k\xe9y\n",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        timeout=20,
+    )
+
+    assert said in ended.stdout.decode()
+    assert "Traceback" not in ended.stdout.decode()
+
+
+def test_ctrl_c_ends_a_question() -> None:
+    here, there = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "tools.grove", "login"],
+        cwd=REPOSITORY,
+        stdin=there,
+        stdout=there,
+        stderr=there,
+    ) as process:
+        said = b""
+        while b"Address" not in said:
+            said += os.read(here, 1024)
+        process.send_signal(signal.SIGINT)
+        ended = process.wait(10)
+    os.close(here)
+    os.close(there)
+
+    assert ended == INTERRUPTED
+
+
+def test_an_export_to_a_terminal_is_harmless() -> None:
+    here, there = os.openpty()
+    with os.fdopen(there, "w") as terminal:
+        out = Harmless(terminal)
+        for piece in (b"a,\x1b[2J\xc3", b"\x96l,\xff\r\n"):
+            out.write(piece)
+        out.flush()
+        said = os.read(here, 1024).decode()
+    os.close(here)
+
+    assert said == "a,\ufffd[2JÖl,\ufffd\r\n"
 
 
 def test_ids_are_quoted_in_paths() -> None:
