@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.api_gateway.row_formats import CSV_HEADER, RowLine, as_csv
+from libs.contracts.row_lines import CSV_HEADER, RowLine, as_csv
 from tools.grove import files
 from tools.grove.output import Progress, note, silence
 from tools.grove.problem import AWAY, REFUSED, CommandError
