@@ -1,4 +1,4 @@
-"""What became of the rows of an import, as lines of JSON or CSV: the gateway writes them, grove reads them."""
+"""What became of the rows of an import, as lines of JSON or CSV: the gateway writes and grove reads them."""
 
 from collections.abc import Iterable
 from typing import Final

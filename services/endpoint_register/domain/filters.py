@@ -148,6 +148,10 @@ class FilterSet:
         values = Values(_document_of(endpoint))
         return tuple(each.id for each in self.filters if each.query.matches(values))
 
+    def are_older_for(self, endpoint: Endpoint) -> bool:
+        """Tell whether it was judged by newer ones, or by those of an earlier application of this name."""
+        return endpoint.filters_as_of > self.generation
+
     def grouping(self, endpoint: Endpoint, ids: tuple[str, ...], *, correlation_id: str) -> Endpoint:
         """Let an endpoint match these, as judged by this generation."""
         names = {each.id: each.name for each in self.filters}
@@ -183,8 +187,11 @@ class FilterSet:
 
 def judged_if_other(endpoint: Endpoint, filters: FilterSet) -> Endpoint | None:
     """Let an endpoint match what it matches; None when it does already, for that is not worth a write."""
-    if endpoint.filters_as_of > filters.generation:
-        return None  # by newer ones
+    return None if filters.are_older_for(endpoint) else judged_anyhow(endpoint, filters)
+
+
+def judged_anyhow(endpoint: Endpoint, filters: FilterSet) -> Endpoint | None:
+    """The same, whatever it was judged by."""
     ids = filters.matched_by(endpoint)
     return None if ids == endpoint.filters else filters.grouping(endpoint, ids, correlation_id="")
 

@@ -19,7 +19,7 @@ from typing import Final
 
 from libs.contracts.ids import ApplicationName, EndpointId
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
-from services.endpoint_register.domain.filters import FilterSet, judged_if_other
+from services.endpoint_register.domain.filters import FilterSet, judged_anyhow
 from services.endpoint_register.ports import EndpointRepository, FilterRepository, Parts
 
 _REMEMBERED: Final = 256
@@ -99,7 +99,11 @@ class Judge:
         now = await self._endpoints.find(endpoint.id, outbox=True)
         if now is None or now.state is not EndpointState.READY or now.application != filters.application:
             return None
-        after = judged_if_other(now, filters)
+        if filters.are_older_for(now):
+            # What is read now is not older. If it seems to be, the application was removed and created again,
+            # and somebody who had not heard of that judged by the filters it once had.
+            filters = await self.filters_now(now.application)
+        after = judged_anyhow(now, filters)
         # Whether there is room in the outbox does not matter: nothing leaves it before this is done.
         if after is None or not await self._endpoints.replace(now, after):
             return None

@@ -170,6 +170,23 @@ async def test_a_new_endpoint_is_judged_before_its_event_is_forgotten(
     assert world.events.names() == ["registered", "ep-matched"]
 
 
+async def test_filters_of_an_application_that_was_created_again_match_nothing(
+    world: World, new_twin: NewTwin, announcer: Announcer
+) -> None:
+    """This replica still knows them, for it did not remove the application itself."""
+    await active_filter(world, {"metadata.n": 5})
+    await world.parts.judging.filters_now(OLIVES)
+    await world.filters.remove(OLIVES)
+    twin = await new_twin({"n": 0})
+    await put(world, twin, 5)
+    by_what_is_gone = kept(world, twin).filters
+
+    await tell(world, announcer)
+
+    assert (len(by_what_is_gone), kept(world, twin).filters) == (1, ())
+    assert world.events.names()[-2:] == ["ep-matched", "ep-unmatched"]
+
+
 async def test_events_of_an_endpoint_are_told_in_order_when_its_outbox_is_full(
     world: World, new_twin: NewTwin, announcer: Announcer
 ) -> None:
