@@ -76,11 +76,13 @@ class MongoFilterRepository:
         with store_errors():
             await self._collection.delete_one({"_id": application})
 
-    async def due(self, *, at: datetime) -> list[FilterSet]:
-        """Sets by which endpoints are to be judged, and which are nobody's work at that moment."""
+    async def due(self, *, at: datetime, limit: int) -> list[ApplicationName]:
+        """Whose endpoints are to be judged, and are nobody's work at that moment; the longest due first."""
         with store_errors():
-            documents = await self._collection.find({"due": earlier_than(at)}).to_list()
-        return [_from_document(document) for document in documents]
+            documents = await self._collection.find(
+                {"due": earlier_than(at)}, {"_id": 1}, sort=[("due", 1)], limit=limit
+            ).to_list()
+        return [ApplicationName(document["_id"]) for document in documents]
 
 
 def _to_document(filters: FilterSet) -> Document:

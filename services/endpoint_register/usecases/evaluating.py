@@ -24,6 +24,7 @@ from services.endpoint_register.usecases.enlisting import enlist
 LEASE: Final = timedelta(seconds=15)
 
 _EVERY_S: Final = 1.0
+_LOOKED_AT: Final = 16
 _TOGETHER: Final = 64
 _WRITES_AT_ONCE: Final = 8
 
@@ -52,14 +53,16 @@ class FilterWork:
         Raises:
             UnavailableError: The store is away; somebody goes on when the lease is over.
         """
-        for filters in await self._parts.filters.due(at=self._parts.clock.now() + timedelta(milliseconds=1)):
-            await self._judge_all(filters)
+        now = self._parts.clock.now() + timedelta(milliseconds=1)
+        for application in await self._parts.filters.due(at=now, limit=_LOOKED_AT):
+            # One after the other: a set may have most of a megabyte.
+            await self._judge_all(await self._parts.filters.find(application))
 
     async def _judge_all(self, filters: FilterSet) -> None:
         part = range_of(Order.ENDPOINT_ID, descending=False, application=filters.application)
         progress = filters.progress
-        if progress is None:
-            return
+        if progress is None or progress.due_at > self._parts.clock.now():
+            return  # somebody else has it, or had it
         claimed = filters.advanced(progress.cursor, due_at=self._parts.clock.now() + LEASE)
         if not await self._parts.filters.replace(filters, claimed):
             return
