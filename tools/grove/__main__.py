@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from tools.grove.addresses import Places, Target, find
 from tools.grove.command import Call
 from tools.grove.completion import script
-from tools.grove.login import asked, login, logout
+from tools.grove.login import asked, asked_secret, login, logout
 from tools.grove.options import children, parse, parser
 from tools.grove.output import Output, note, silence
 from tools.grove.problem import INTERRUPTED, WRONG, CommandError
@@ -22,6 +22,8 @@ def main(arguments: Sequence[str]) -> int:
     places = Places(os.environ, args.data_dir)  # noqa: TID251 - a program for people, no service
     try:
         target = asked(args.url, places) if args.word == "login" else None
+        if getattr(args, "token", None) == "-":
+            args.token = asked_secret("token")
         code = asyncio.run(_run(args, places, target))
         print(end="", flush=True)  # here, where a failure can be told, and not when Python ends
     except CommandError as error:

@@ -237,6 +237,9 @@ _WITHIN = (
 )
 _VERSION = _arg("--version", required=True, metavar="VERSION", help="application version, such as olives-v1")
 _ENDPOINT = _arg("endpoint", metavar="ENDPOINT", help="id of the endpoint")
+_TOKEN = _arg(
+    "--token", metavar="TOKEN", help="generated when left out; - asks, or reads a line: unseen by others"
+)
 _TOKEN_ID = _arg("token_id", metavar="TOKEN_ID", help="id of the token, from `tokens list`; not its value")
 _FORCE = _arg("--force", action="store_true", help="delete its endpoints as well")
 _YES = _arg("--yes", action="store_true", help="say that --force is meant")
@@ -294,7 +297,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         (
             _VERSION,
             _arg("--id", metavar="ID", help="generated when left out"),
-            _arg("--token", metavar="TOKEN", help="the same"),
+            _TOKEN,
             _arg("--set", action="append", metavar="KEY=TEXT", help="metadata; KEY:=JSON for other values"),
         ),
     ),
@@ -318,7 +321,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "create",
         "give an endpoint one more token",
         _create_token,
-        (_ENDPOINT, _arg("--token", metavar="TOKEN", help="generated when left out")),
+        (_ENDPOINT, _TOKEN),
     ),
     Command(
         "tokens", "suspend", "suspend a token", _move_token("Suspended", "suspended"), (_ENDPOINT, _TOKEN_ID)

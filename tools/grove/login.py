@@ -15,16 +15,27 @@ def asked(url: str | None, places: Places) -> Target:
     Raises:
         CommandError: One of them is none.
     """
+    api = checked(url or _asked_url(local(places) or "http://127.0.0.1:8090"))
+    return Target(api, checked_key(asked_secret("API key")))
+
+
+def asked_secret(what: str) -> str:
+    """Ask for one without an echo, or read a line where nobody can be asked.
+
+    Raises:
+        CommandError: None is given.
+    """
     if sys.stdin is None:
-        raise CommandError("there is nobody to ask for a key: standard input is closed", code=WRONG)
+        raise CommandError(f"nobody can be asked for the {what}: standard input is closed", code=WRONG)
     try:
-        api = checked(url or _asked_url(local(places) or "http://127.0.0.1:8090"))
-        key = getpass.getpass("API key (not shown): ") if sys.stdin.isatty() else sys.stdin.readline()
+        given = getpass.getpass(f"{what} (not shown): ") if sys.stdin.isatty() else sys.stdin.readline()
     except EOFError as error:
-        raise CommandError("no key was given", code=WRONG) from error
+        raise CommandError(f"no {what} was given", code=WRONG) from error
     except UnicodeDecodeError as error:
-        raise CommandError("that is no API key: it is no text", code=WRONG) from error
-    return Target(api, checked_key(key))
+        raise CommandError(f"that is no {what}: it is no text in UTF-8", code=WRONG) from error
+    if not given.strip():
+        raise CommandError(f"no {what} was given", code=WRONG)
+    return given.strip()
 
 
 async def login(target: Target, places: Places) -> None:
@@ -47,6 +58,9 @@ def logout(places: Places) -> None:
 
 
 def _asked_url(default: str) -> str:
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         return default
-    return input(f"Address of the REST API [{default}]: ").strip() or default
+    try:
+        return input(f"Address of the REST API [{default}]: ").strip() or default
+    except EOFError as error:
+        raise CommandError("no address was given", code=WRONG) from error
