@@ -170,7 +170,7 @@ def test_every_command_is_known_to_the_completion() -> None:
     made = script(parser(), "bash", children=children)
 
     for command in COMMANDS:
-        assert f'" {" ".join(filter(None, [command.group, command.name]))}") words=' in made
+        assert f'" {" ".join(filter(None, [command.group, command.name]))}") offered=' in made
 
 
 @pytest.mark.parametrize(
@@ -181,18 +181,28 @@ def test_every_command_is_known_to_the_completion() -> None:
         pytest.param("endpoints list --so", {"--sort"}, id="option"),
         pytest.param("keys create x --json ''", {"--scope", "--expires"}, id="behind arguments"),
         pytest.param("completion b", {"bash"}, id="choices"),
+        pytest.param("keys create x --scope ''", {"read", "write", "admin"}, id="choices of an option"),
+        pytest.param("keys create x --scope r", {"read"}, id="one choice"),
+        pytest.param("import trees.csv --results ''", set(), id="a file, by the shell"),
+        pytest.param("import 'my tr'", set(), id="a file with a space, by the shell"),
     ],
 )
 def test_the_script_completes_in_bash(typed: str, offered: set[str]) -> None:
     made = script(parser(), "bash", children=children)
     test = f"COMP_WORDS=(grove {typed}); COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 )); _grove"
-    shell = ["bash", "-c", f'{made}\n{test}; printf "%s\\n" "${{COMPREPLY[@]}}"']
+    shell = ["bash", "-euc", f'{made}\n{test}; printf "%s\\n" "${{COMPREPLY[@]}}"']
 
     said = subprocess.run(shell, capture_output=True, text=True, check=True, timeout=10)
 
     assert offered <= set(said.stdout.split())
+    assert offered or not said.stdout.strip()
 
 
-def test_zsh_uses_the_same_script() -> None:
+def test_zsh_uses_the_same_script_without_what_it_takes_otherwise() -> None:
+    made = script(parser(), "zsh", children=children)
+
     assert SHELLS == ("bash", "zsh")
-    assert script(parser(), "zsh", children=children).startswith("autoload")
+    assert made.startswith("(( $+functions[compdef] )) ||")  # nothing has loaded it in a new shell
+    assert made.endswith(script(parser(), "bash", children=children))
+    assert " path=" not in made  # there it is PATH
+    assert ":1:$((COMP_CWORD - 1))}" in made  # there a bare expression is a modifier
