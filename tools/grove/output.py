@@ -13,6 +13,8 @@ import msgspec
 
 _BAR: Final = 24
 _EVERY_S: Final = 0.1
+_COLUMNS: Final = 80
+"""Of a terminal that does not say."""
 
 
 class Output:
@@ -136,6 +138,12 @@ def table_lines(rows: Sequence[Mapping[str, object]]) -> list[str]:
     ]
 
 
+def fitting(bar: str, text: str, *, columns: int) -> str:
+    """Make one line of a terminal; a longer one would leave a line behind each time it moves."""
+    room = (columns or _COLUMNS) - 1
+    return (bar + text if len(bar) + len(text) <= room else text)[:room]
+
+
 class Progress:
     """A line on stderr that moves, when that is a terminal.
 
@@ -155,7 +163,7 @@ class Progress:
         if not self._on or (now - self._shown_at < _EVERY_S and not at_last):
             return
         self._shown_at = now
-        line = f"{self._bar(done)}{text}"
+        line = fitting(self._bar(done), text, columns=os.get_terminal_size(sys.stderr.fileno()).columns)
         print(f"\r{line:<{self._width}}", end="\n" if at_last else "", file=sys.stderr, flush=True)
         self._width = len(line)
 

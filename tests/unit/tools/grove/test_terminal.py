@@ -13,7 +13,7 @@ from tools.grove.commands import COMMANDS
 from tools.grove.completion import SHELLS, script
 from tools.grove.metadata import assignments, unset_keys
 from tools.grove.options import children, parse, parser
-from tools.grove.output import Harmless, Output, escaped, note, table_lines
+from tools.grove.output import Harmless, Output, escaped, fitting, note, table_lines
 from tools.grove.problem import INTERRUPTED, CommandError
 from tools.grove.rest import path
 
@@ -149,6 +149,21 @@ def test_an_export_to_a_terminal_is_harmless() -> None:
     os.close(here)
 
     assert said == "a,\ufffd[2JÖl,\ufffd\r\n"
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [(20, "[##..]  7 rows"), (15, "[##..]  7 rows"), (14, "7 rows"), (4, "7 r"), (0, "[##..]  7 rows")],
+)
+def test_progress_stays_on_one_line(columns: int, line: str) -> None:
+    assert fitting("[##..]  ", "7 rows", columns=columns) == line
+
+
+def test_what_may_be_wrong_with_the_order_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["endpoints", "set", "tree-17", "--unset", "a", "b=2"])
+
+    assert "b=2 (options stand behind everything else)" in capsys.readouterr().err
 
 
 def test_ids_are_quoted_in_paths() -> None:
