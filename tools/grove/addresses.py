@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from deploy.local.private_file import write_private
@@ -45,7 +45,9 @@ class Places:
     @property
     def kept(self) -> Path:
         """The file of ``login``."""
-        home = self.environ.get("XDG_CONFIG_HOME") or f"{self.environ.get('HOME', '.')}/.config"
+        home = (
+            self.environ.get("XDG_CONFIG_HOME") or Path(self.environ.get("HOME") or Path.home()) / ".config"
+        )
         return Path(home) / "olivegrove" / "login.json"
 
 
@@ -56,6 +58,8 @@ def find(places: Places) -> Target:
         CommandError: Nothing says where, or with which key.
     """
     api, key = places.environ.get(URL), places.environ.get(KEY)
+    if api and key:  # then nothing else matters, not even what cannot be read
+        return Target(checked(api), checked_key(key))
     kept = _read(places.kept)
     ready = _read(places.data_dir / "ready.json")
     known = [(kept.get("url"), kept.get("key")), (ready.get("api"), ready.get("apiKey"))]
@@ -71,8 +75,7 @@ def find(places: Places) -> Target:
 
 def local(places: Places) -> str | None:
     """Address of the stack that runs here, if one does."""
-    found = _read(places.data_dir / "ready.json").get("api")
-    return found if isinstance(found, str) else None
+    return _read(places.data_dir / "ready.json").get("api")
 
 
 def keep(target: Target, places: Places) -> Path:
@@ -120,11 +123,12 @@ def checked_key(key: str) -> str:
     return key
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, str]:
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise CommandError(f"cannot read {path}: {error}; remove it, or log in again", code=WRONG) from error
-    return content if isinstance(content, dict) else {}
+    members = content.items() if isinstance(content, dict) else ()
+    return {name: value for name, value in members if isinstance(value, str)}

@@ -78,10 +78,22 @@ def test_what_is_no_address_is_told(tmp_path: Path, url: str) -> None:
         find(places(tmp_path, {"GROVE_API_URL": url, "GROVE_API_KEY": "k"}))
 
 
-def test_a_spoilt_login_is_no_traceback(tmp_path: Path) -> None:
+def test_a_spoilt_login_is_no_traceback_and_in_nobodys_way(tmp_path: Path) -> None:
     where = places(tmp_path)
     where.kept.parent.mkdir(parents=True)
     where.kept.write_text("{")
 
     with pytest.raises(CommandError, match=r"cannot read .*login\.json"):
         find(where)
+    given = places(tmp_path, {"GROVE_API_URL": "https://given", "GROVE_API_KEY": "given-key"})
+    assert find(given) == Target("https://given", "given-key")
+
+    where.kept.write_text('{"url":5,"key":["k"]}')
+    with pytest.raises(CommandError, match="nothing says where"):
+        find(where)
+
+
+def test_without_a_home_in_the_environment_a_login_is_not_kept_where_one_happens_to_be(
+    tmp_path: Path,
+) -> None:
+    assert Places({}, tmp_path).kept.is_absolute()
