@@ -49,7 +49,12 @@ async def _delete_app(call: Call) -> None:
         text = "--force deletes all its endpoints with their tokens and data; add --yes if that is meant"
         raise CommandError(text, code=WRONG)
     query = {"force": "true"} if call.args.force else None
-    await call.rest.call("DELETE", path(_APPS, call.args.name), query=query)
+    try:
+        await call.rest.call("DELETE", path(_APPS, call.args.name), query=query)
+    except CommandError as error:
+        if query is None and "force=true" in str(error):
+            raise CommandError(f"{error}\n  here that is --force --yes", code=error.code) from error
+        raise
     call.out.done(f"deleted {call.args.name}")
 
 

@@ -84,6 +84,8 @@ async def import_file(rest: Rest, name: str, *, version: str, results: str | Non
             if isinstance(error, BrokenPipeError):
                 silence()
                 raise CommandError("stopped: nobody reads the results any more", code=REFUSED) from error
+            if isinstance(error, msgspec.MsgspecError | ValueError):  # no row, or a line without an end
+                raise CommandError("no answer of this platform; is that its address?", code=AWAY) from error
             raise
         progress.clear()
     return _told(tally)
