@@ -46,8 +46,8 @@ class MongoFilterRepository:
     async def stamp(self, application: ApplicationName) -> tuple[int, int]:
         """The stamp of that set, which costs less than the set."""
         with store_errors():
-            document = await self._collection.find_one({"_id": application}, {"revision": 1, "generation": 1})
-        return (0, 0) if document is None else (int(document["revision"]), int(document["generation"]))
+            document = await self._collection.find_one({"_id": application}, {"edition": 1, "generation": 1})
+        return (0, 0) if document is None else (int(document.get("edition", 0)), int(document["generation"]))
 
     async def holding(self, filter_id: str) -> FilterSet | None:
         """The filters among which this one is."""
@@ -89,6 +89,7 @@ def _to_document(filters: FilterSet) -> Document:
     progress = filters.progress
     return {
         "revision": filters.revision,
+        "edition": filters.edition,
         "generation": filters.generation,
         "ids": [each.id for each in filters.filters],
         "filters": [
@@ -114,6 +115,7 @@ def _from_document(document: Mapping[str, Any]) -> FilterSet:
     return FilterSet(
         application=ApplicationName(document["_id"]),
         revision=int(document["revision"]),
+        edition=int(document.get("edition", 0)),
         generation=int(document["generation"]),
         filters=tuple(
             Filter(

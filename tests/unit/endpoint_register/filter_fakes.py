@@ -26,7 +26,8 @@ class InMemoryFilterRepository:
         return next((each for each in self.kept.values() if each.holds(filter_id)), None)
 
     async def replace(self, before: FilterSet, after: FilterSet) -> bool:
-        if (await self.find(before.application)).stamp != before.stamp:
+        now = await self.find(before.application)
+        if (now.revision, now.generation) != (before.revision, before.generation):
             return False
         self.kept[after.application] = after
         return True

@@ -287,6 +287,24 @@ async def test_many_who_ask_at_once_share_a_read(world: World) -> None:
     assert world.filters.reads - before <= 2
 
 
+async def test_what_is_remembered_of_filters_stays_while_endpoints_are_judged(
+    world: World, new_twin: NewTwin
+) -> None:
+    """Every page of endpoints moves the cursor, which is in the same document as the filters."""
+    await new_filter(world, {})
+    pending = await world.judging.filters_now(OLIVES)
+    before = await world.filters.find(OLIVES)
+    assert await world.filters.replace(before, before.advanced("olives/e5", due_at=world.clock.now()))
+
+    while_judging = await world.judging.filters_now(OLIVES)
+    moved = await world.filters.find(OLIVES)
+    assert await world.filters.replace(moved, moved.finished())
+    active = await world.judging.filters_now(OLIVES)
+
+    assert while_judging is pending
+    assert [each.is_active for each in active.filters] == [True]
+
+
 async def test_who_asks_after_a_change_sees_it(world: World, new_twin: NewTwin) -> None:
     made = await new_filter(world, {})
     other = world.replica()
