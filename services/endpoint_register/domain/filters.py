@@ -162,7 +162,7 @@ class FilterSet:
 
     @property
     def stamp(self) -> tuple[int, int]:
-        """What tells it from every other of its application, were that created again; progress makes no other."""
+        """What tells it from every other of its application, created again or not; progress makes no other."""
         return self.edition, self.generation
 
     def _edited(self) -> "FilterSet":
