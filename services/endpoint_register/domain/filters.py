@@ -162,7 +162,7 @@ class FilterSet:
 
     @property
     def stamp(self) -> tuple[int, int]:
-        """What tells it from every other of its application, created again or not; progress makes no other."""
+        """What tells it from every other set of its application, created again or not, but for progress."""
         return self.edition, self.generation
 
     def _edited(self) -> "FilterSet":
