@@ -75,6 +75,8 @@ async def _create_version(call: Call) -> None:
 
 async def _delete_version(call: Call) -> None:
     application = call.args.version.rpartition("-")[0]
+    if not application:
+        raise CommandError(f"{call.args.version!a} is no application version, such as olives-v1", code=WRONG)
     await call.rest.call("DELETE", path(_APPS, application, "app-versions", call.args.version))
     call.out.done(f"deleted {call.args.version}")
 

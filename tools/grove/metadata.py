@@ -16,7 +16,7 @@ def assignments(texts: Sequence[str]) -> dict[str, object]:
     """Read assignments.
 
     Raises:
-        CommandError: One is none.
+        CommandError: One is none, or a key is there twice.
     """
     found: dict[str, object] = {}
     for text in texts:
@@ -25,6 +25,8 @@ def assignments(texts: Sequence[str]) -> dict[str, object]:
             raise CommandError(
                 f"{text!a} is not key=text or key:=json; keys are letters, digits and _", code=WRONG
             )
+        if match["key"] in found:
+            raise CommandError(f"{match['key']} is given twice", code=WRONG)
         found[match["key"]] = match["value"] if match["sign"] == "=" else _json(match["value"])
     return found
 

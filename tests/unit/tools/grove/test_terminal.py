@@ -40,6 +40,11 @@ def test_what_is_no_assignment_is_told(text: str) -> None:
         assignments([text])
 
 
+def test_a_key_is_given_once() -> None:
+    with pytest.raises(CommandError, match="a is given twice"):
+        assignments(["a=1", "b=1", "a:=2"])
+
+
 @pytest.mark.parametrize(
     "text", ["x", "NaN", "-Infinity", "1e999", '{"b":1,"b":2}', '"\\ud800"', "1\udcff", "9" * 30, "[" * 40]
 )
