@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -303,6 +304,23 @@ async def test_what_is_remembered_of_filters_stays_while_endpoints_are_judged(
 
     assert while_judging is pending
     assert [each.is_active for each in active.filters] == [True]
+
+
+async def test_large_sets_of_many_applications_are_not_all_remembered(world: World) -> None:
+    await new_filter(world, {"metadata.n": "x" * 8000})
+    made = await world.filters.find(OLIVES)
+    names = [ApplicationName(f"a{number}") for number in range(40)]
+    for name in names:
+        world.filters.kept[name] = replace(made, application=name, filters=made.filters * 100)
+        await world.judging.filters_now(name)
+    reads = world.filters.reads
+
+    await world.judging.filters_now(names[0])
+    of_the_first = world.filters.reads - reads
+    await world.judging.filters_now(names[-1])
+
+    # Whoever remembers a set asks for its stamp alone.
+    assert (of_the_first, world.filters.reads - reads) == (0, 1)
 
 
 async def test_who_asks_after_a_change_sees_it(world: World, new_twin: NewTwin) -> None:
