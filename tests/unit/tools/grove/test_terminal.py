@@ -1,14 +1,17 @@
 """What is typed and what is shown."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.support.stack import REPOSITORY
+from tests.support.waiting import eventually
 from tools.grove.commands import COMMANDS
 from tools.grove.completion import SHELLS, script
 from tools.grove.metadata import assignments, unset_keys
@@ -22,6 +25,11 @@ from tools.grove.output import Output
 for as_json in (True, False):
     Output(as_json=as_json).fields({"a": "\u00d6"})
 """
+
+
+def is_asleep(pid: int) -> bool:
+    """Tell whether a process waits: a signal that comes just before it reads is seen after that."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
 def test_assignments_are_text_or_json() -> None:
@@ -123,22 +131,33 @@ def test_what_is_no_text_here_is_no_traceback(arguments: list[str], said: str) -
     assert "Traceback" not in ended.stdout.decode()
 
 
-def test_ctrl_c_ends_a_question() -> None:
+async def test_ctrl_c_ends_a_question() -> None:
     here, there = os.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "tools.grove", "login"],
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tools.grove", "login"),
         cwd=REPOSITORY,
         stdin=there,
         stdout=there,
         stderr=there,
-    ) as process:
+    )
+
+    async def waits() -> bool:
+        return is_asleep(process.pid)
+
+    try:
         said = b""
         while b"Address" not in said:
-            said += os.read(here, 1024)
+            said += await asyncio.to_thread(os.read, here, 1024)
+        await eventually(waits, what="it waits for an answer")
         process.send_signal(signal.SIGINT)
-        ended = process.wait(10)
-    os.close(here)
-    os.close(there)
+        async with asyncio.timeout(20):
+            ended = await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        os.close(here)
+        os.close(there)
 
     assert ended == INTERRUPTED
 
