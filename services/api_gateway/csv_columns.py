@@ -4,17 +4,15 @@
 over, so that what was exported can be imported. Every other column is a metadata key, in front of which
 ``metadata.`` may stand (it must, for keys named like one of these). Values are text unless the column says
 otherwise: ``floor:number``, ``shaded:boolean``, ``position:json``. An empty cell is no value.
-
-A text that a spreadsheet would take for a formula is written with an apostrophe in front, and so is one that
-has an apostrophe there already; reading takes one away again. So every text comes back as it was.
+Texts are shielded from spreadsheets: see :mod:`libs.contracts.csv_text`.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from libs.contracts.csv_text import shielded, unshielded
 from libs.contracts.endpoint_tables import EndpointRow
 from libs.contracts.errors import BadRequestError
 from libs.contracts.ids import check_metadata_key
@@ -37,13 +35,6 @@ _KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "boolean": ((bool,), "true or false"),
     "json": ((object,), "JSON"),
 }
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_SHIELDED = re.compile(r"'+[=+\-@\t\r]")
-
-
-def shielded(text: str) -> str:
-    """Write a text so that no spreadsheet takes it for a formula."""
-    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def cell_of(value: JsonValue) -> str:
@@ -164,7 +155,7 @@ def _name(cell: str) -> str:
 
 
 def _text(cell: str) -> str:
-    return cell[1:] if _SHIELDED.match(cell) else cell
+    return unshielded(cell)
 
 
 def _value(cell: str, kind: str) -> JsonValue:

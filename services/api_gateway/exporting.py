@@ -8,12 +8,12 @@ import msgspec
 import structlog
 from aiohttp import hdrs, web
 
+from libs.contracts.csv_text import table
 from libs.contracts.endpoint_tables import EXPORT_ENDPOINTS, ExportedRow, ExportEndpoints
 from libs.contracts.errors import GroveError
 from services.api_gateway.csv_columns import cell_of, header_line
 from services.api_gateway.edge import dress
 from services.api_gateway.ports import Owners
-from services.api_gateway.row_formats import table
 from services.api_gateway.series_formats import CSV
 from services.api_gateway.streaming import READ_WITHIN_S
 

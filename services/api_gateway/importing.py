@@ -17,6 +17,7 @@ from aiohttp import hdrs, web
 
 from libs.contracts.endpoint_tables import IMPORT_ENDPOINTS, MAX_ROWS, EndpointRow, ImportEndpoints
 from libs.contracts.errors import BadRequestError, GroveError, PayloadTooLargeError, UnavailableError
+from libs.contracts.row_lines import RowLine
 from services.api_gateway.answers import RequestTimeoutError
 from services.api_gateway.bodies import arriving
 from services.api_gateway.csv_columns import Columns
@@ -24,7 +25,7 @@ from services.api_gateway.csv_records import BrokenTableError, CsvRecords, Recor
 from services.api_gateway.edge import dress
 from services.api_gateway.ports import Owners
 from services.api_gateway.problems import InvalidRequestError, Problem
-from services.api_gateway.row_formats import ROW_FORMATS, RowLine, row_format
+from services.api_gateway.row_formats import ROW_FORMATS, row_format
 from services.api_gateway.series_formats import CSV
 from services.api_gateway.streaming import READ_WITHIN_S
 

@@ -1,59 +1,10 @@
-"""What became of the rows of an import, as lines of JSON or CSV."""
+"""In which format an import tells what became of its rows."""
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-import msgspec
-
-from services.api_gateway.csv_columns import shielded
+from libs.contracts.row_lines import CSV_HEADER, RowLine, as_csv, as_json
 from services.api_gateway.series_formats import CSV, NDJSON, chosen
-
-CSV_HEADER: Final = b"line,status,endpointId,token,reason\r\n"
-
-_encode = msgspec.json.Encoder().encode
-
-
-class RowLine(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True, kw_only=True):
-    """What became of a row.
-
-    Attributes:
-        line: Number of the line where the row begins; the header is usually line 1.
-        status: 201 = created, 409 = the id or the token is taken, else why not.
-        endpoint_id: Of what was created, or the one that was asked for.
-        token: Of what was created; it is told here and never again.
-        reason: Why it was not created.
-        ended: The import ends here, although there may be more rows.
-    """
-
-    line: int
-    status: int
-    endpoint_id: str = ""
-    token: str = ""
-    reason: str = ""
-    ended: bool = False
-
-
-def as_json(lines: Iterable[RowLine]) -> bytes:
-    """One object a line; what there is not is left out."""
-    return b"".join(_encode(line) + b"\n" for line in lines)
-
-
-def as_csv(lines: Iterable[RowLine]) -> bytes:
-    """One row a line, without a header."""
-    return table(
-        [str(line.line), str(line.status), *map(shielded, (line.endpoint_id, line.token, line.reason))]
-        for line in lines
-    )
-
-
-def table(rows: Iterable[Sequence[str]]) -> bytes:
-    """Write rows as CSV (RFC 4180)."""
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
-
 
 ROW_FORMATS: Final[Mapping[str, tuple[bytes, Callable[[Iterable[RowLine]], bytes]]]] = {
     NDJSON: (b"", as_json),

@@ -108,17 +108,26 @@ async def test_filters_are_due_until_endpoints_are_judged(kept: Kept) -> None:
     await kept.filters.replace(FilterSet(application=OLIVES), stored)
     leased = stored.advanced("olives/e5", due_at=LATER)
 
-    at_first = await kept.filters.due(at=START + timedelta(seconds=1))
+    at_first = await kept.filters.due(at=START + timedelta(seconds=1), limit=9)
     await kept.filters.replace(stored, leased)
-    while_leased = await kept.filters.due(at=LATER)
-    afterwards = await kept.filters.due(at=LATER + timedelta(seconds=1))
+    while_leased = await kept.filters.due(at=LATER, limit=9)
+    afterwards = await kept.filters.due(at=LATER + timedelta(seconds=1), limit=9)
     await kept.filters.replace(leased, leased.finished())
 
-    assert [spelled(each) for each in at_first] == [spelled(stored)]
+    assert at_first == [OLIVES]
     assert while_leased == []
-    assert [spelled(each) for each in afterwards] == [spelled(leased)]
-    assert await kept.filters.due(at=LATER + timedelta(days=1)) == []
+    assert afterwards == [OLIVES]
+    assert await kept.filters.due(at=LATER + timedelta(days=1), limit=9) == []
     assert [each.is_active for each in (await kept.filters.find(OLIVES)).filters] == [True, True]
+
+
+async def test_what_is_due_longest_comes_first_and_no_more_than_is_asked_for(kept: Kept) -> None:
+    for name, seconds in (("b", 2), ("c", 3), ("a", 1)):
+        mine = replace(with_two(), application=ApplicationName(name))
+        due = mine.advanced("", due_at=START + timedelta(seconds=seconds))
+        await kept.filters.replace(FilterSet(application=ApplicationName(name)), due)
+
+    assert await kept.filters.due(at=LATER, limit=2) == ["a", "b"]
 
 
 async def test_all_filters_of_an_application_are_dropped(kept: Kept) -> None:

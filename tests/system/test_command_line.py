@@ -20,7 +20,7 @@ class Said:
     err: str
 
 
-async def grove(stack: Stack, *arguments: str) -> Said:
+async def grove(stack: Stack, *arguments: str, typed: str = "") -> Said:
     """Run one command."""
     environ = {**os.environ, "GROVE_API_URL": stack.api, "GROVE_API_KEY": stack.api_key}  # noqa: TID251 - handed on
     process = await asyncio.create_subprocess_exec(
@@ -30,12 +30,12 @@ async def grove(stack: Stack, *arguments: str) -> Said:
         *arguments,
         cwd=REPOSITORY,
         env=environ,
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     async with asyncio.timeout(_WITHIN_S):
-        out, err = await process.communicate()
+        out, err = await process.communicate(typed.encode())
     assert process.returncode is not None
     return Said(process.returncode, out.decode(), err.decode())
 
@@ -68,6 +68,18 @@ async def test_a_grove_is_made_imported_listed_and_exported(suite: Stack, tmp_pa
         [f"{name}-1", "'=well", "1"],
         [f"{name}-3", "", "-3"],
     ]
+
+
+async def test_a_token_need_not_stand_in_the_list_of_processes(suite: Stack) -> None:
+    name, token = f"cli{secrets.token_hex(4)}", secrets.token_hex(8)
+    assert (await grove(suite, "apps", "create", name)).code == 0
+    assert (await grove(suite, "versions", "create", name, "v1")).code == 0
+
+    made = await grove(
+        suite, "endpoints", "create", "--version", f"{name}-v1", "--token", "-", "--json", typed=f"{token}\n"
+    )
+
+    assert json.loads(made.out)["token"] == token
 
 
 async def test_a_refusal_says_what_to_do_next(suite: Stack) -> None:

@@ -6,38 +6,46 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
-from tools.grove.addresses import Places, find
+from tools.grove.addresses import Places, Target, find
 from tools.grove.command import Call
 from tools.grove.completion import script
-from tools.grove.login import login, logout
+from tools.grove.login import asked, asked_secret, login, logout
 from tools.grove.options import children, parse, parser
-from tools.grove.output import Output, note
-from tools.grove.problem import INTERRUPTED, CommandError
+from tools.grove.output import Output, note, silence
+from tools.grove.problem import INTERRUPTED, WRONG, CommandError
 from tools.grove.rest import connected
 
 
 def main(arguments: Sequence[str]) -> int:
     """Carry out one command; returns the exit code, see ``--help``."""
     args = parse(arguments)
+    places = Places(os.environ, args.data_dir)  # noqa: TID251 - a program for people, no service
     try:
-        return asyncio.run(_run(args))
+        target = asked(args.url, places) if args.word == "login" else None
+        if getattr(args, "token", None) == "-":
+            args.token = asked_secret("token")
+        code = asyncio.run(_run(args, places, target))
+        print(end="", flush=True)  # here, where a failure can be told, and not when Python ends
     except CommandError as error:
         note(f"grove: {error}")
         return error.code
+    except UnicodeEncodeError:  # of arguments alone: what is shown is written so that it can be
+        note("grove: an argument is no text in UTF-8")
+        return WRONG
     except (KeyboardInterrupt, asyncio.CancelledError):
         note("\ngrove: stopped")
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be said there
+        silence()
         return 0
+    return code
 
 
-async def _run(args: Namespace) -> int:
-    places = Places(os.environ, args.data_dir)  # noqa: TID251 - a program for people, no service
+async def _run(args: Namespace, places: Places, target: Target | None) -> int:
     if args.word == "completion":
         print(script(parser(), args.shell, children=children), end="")
-    elif args.word == "login":
-        await login(args.url, places)
+    elif target is not None:
+        await login(target, places)
     elif args.word == "logout":
         logout(places)
     else:

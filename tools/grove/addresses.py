@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from deploy.local.private_file import write_private
@@ -45,7 +45,9 @@ class Places:
     @property
     def kept(self) -> Path:
         """The file of ``login``."""
-        home = self.environ.get("XDG_CONFIG_HOME") or f"{self.environ.get('HOME', '.')}/.config"
+        home = (
+            self.environ.get("XDG_CONFIG_HOME") or Path(self.environ.get("HOME") or Path.home()) / ".config"
+        )
         return Path(home) / "olivegrove" / "login.json"
 
 
@@ -56,6 +58,8 @@ def find(places: Places) -> Target:
         CommandError: Nothing says where, or with which key.
     """
     api, key = places.environ.get(URL), places.environ.get(KEY)
+    if api and key:  # then nothing else matters, not even what cannot be read
+        return Target(checked(api), checked_key(key))
     kept = _read(places.kept)
     ready = _read(places.data_dir / "ready.json")
     known = [(kept.get("url"), kept.get("key")), (ready.get("api"), ready.get("apiKey"))]
@@ -66,13 +70,12 @@ def find(places: Places) -> Target:
     key = key or next((its_key for url, its_key in known if its_key and url and url.rstrip("/") == api), None)
     if not key:
         raise CommandError(f"there is no key for {api}: set {KEY}, or log in there", code=WRONG)
-    return Target(api, key)
+    return Target(api, checked_key(key))
 
 
 def local(places: Places) -> str | None:
     """Address of the stack that runs here, if one does."""
-    found = _read(places.data_dir / "ready.json").get("api")
-    return found if isinstance(found, str) else None
+    return _read(places.data_dir / "ready.json").get("api")
 
 
 def keep(target: Target, places: Places) -> Path:
@@ -95,9 +98,12 @@ def checked(url: str) -> str:
     Raises:
         CommandError: It is none.
     """
+    if "@" in url:  # not shown: it may be a password
+        raise CommandError("an address has no user and no password in it: the key is enough", code=WRONG)
     try:
         parts = urlsplit(url)
-        good = parts.scheme in {"http", "https"} and parts.hostname and not parts.query
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        good = good and not (parts.query or parts.fragment)
     except ValueError:
         good = None
     if not good:
@@ -105,11 +111,24 @@ def checked(url: str) -> str:
     return url.rstrip("/")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def checked_key(key: str) -> str:
+    """Accept what may be an API key.
+
+    Raises:
+        CommandError: It is none.
+    """
+    key = key.strip()
+    if not key or not key.isascii() or not key.isprintable():
+        raise CommandError("that is no API key: it was shown at its creation, one word", code=WRONG)
+    return key
+
+
+def _read(path: Path) -> dict[str, str]:
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise CommandError(f"cannot read {path}: {error}; remove it, or log in again", code=WRONG) from error
-    return content if isinstance(content, dict) else {}
+    members = content.items() if isinstance(content, dict) else ()
+    return {name: value for name, value in members if isinstance(value, str)}

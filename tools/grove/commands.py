@@ -49,7 +49,12 @@ async def _delete_app(call: Call) -> None:
         text = "--force deletes all its endpoints with their tokens and data; add --yes if that is meant"
         raise CommandError(text, code=WRONG)
     query = {"force": "true"} if call.args.force else None
-    await call.rest.call("DELETE", path(_APPS, call.args.name), query=query)
+    try:
+        await call.rest.call("DELETE", path(_APPS, call.args.name), query=query)
+    except CommandError as error:
+        if query is None and "force=true" in str(error):
+            raise CommandError(f"{error}\n  here that is --force --yes", code=error.code) from error
+        raise
     call.out.done(f"deleted {call.args.name}")
 
 
@@ -70,6 +75,8 @@ async def _create_version(call: Call) -> None:
 
 async def _delete_version(call: Call) -> None:
     application = call.args.version.rpartition("-")[0]
+    if not application:
+        raise CommandError(f"{call.args.version!a} is no application version, such as olives-v1", code=WRONG)
     await call.rest.call("DELETE", path(_APPS, application, "app-versions", call.args.version))
     call.out.done(f"deleted {call.args.version}")
 
@@ -237,6 +244,9 @@ _WITHIN = (
 )
 _VERSION = _arg("--version", required=True, metavar="VERSION", help="application version, such as olives-v1")
 _ENDPOINT = _arg("endpoint", metavar="ENDPOINT", help="id of the endpoint")
+_TOKEN = _arg(
+    "--token", metavar="TOKEN", help="generated when left out; - asks, or reads a line: unseen by others"
+)
 _TOKEN_ID = _arg("token_id", metavar="TOKEN_ID", help="id of the token, from `tokens list`; not its value")
 _FORCE = _arg("--force", action="store_true", help="delete its endpoints as well")
 _YES = _arg("--yes", action="store_true", help="say that --force is meant")
@@ -294,7 +304,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         (
             _VERSION,
             _arg("--id", metavar="ID", help="generated when left out"),
-            _arg("--token", metavar="TOKEN", help="the same"),
+            _TOKEN,
             _arg("--set", action="append", metavar="KEY=TEXT", help="metadata; KEY:=JSON for other values"),
         ),
     ),
@@ -318,7 +328,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "create",
         "give an endpoint one more token",
         _create_token,
-        (_ENDPOINT, _arg("--token", metavar="TOKEN", help="generated when left out")),
+        (_ENDPOINT, _TOKEN),
     ),
     Command(
         "tokens", "suspend", "suspend a token", _move_token("Suspended", "suspended"), (_ENDPOINT, _TOKEN_ID)

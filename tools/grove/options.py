@@ -29,6 +29,8 @@ exit code: 0 done, 1 refused (or some rows of an import were), 2 the command is 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End with one line: the usage would hide what is wrong."""
+        if message.startswith("unrecognized"):
+            message += " (options stand behind everything else)"
         self.exit(WRONG, f"grove: {message}; `{self.prog} --help` says what there is\n")
 
 

@@ -1,14 +1,20 @@
 """What a command says: tables for people, JSON for scripts; what is said about progress goes to stderr."""
 
+import json
+import os
 import sys
 import time
+from codecs import getincrementaldecoder
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, TextIO
 
 import msgspec
 
 _BAR: Final = 24
 _EVERY_S: Final = 0.1
+_COLUMNS: Final = 80
+"""Of a terminal that does not say."""
 
 
 class Output:
@@ -27,7 +33,7 @@ class Output:
             self.json(answer)
             return
         for line in table_lines(rows):
-            print(line)
+            _print(line)
         if total is not None and total > len(rows):
             note(f"{len(rows)} of {total}; --limit and --offset show others")
 
@@ -39,7 +45,7 @@ class Output:
         values = shown or answer
         width = max(map(len, values), default=0)
         for name, value in values.items():
-            print(f"{name:<{width}}  {plain(value)}")
+            _print(f"{name:<{width}}  {plain(value)}")
 
     def secret(self, answer: Mapping[str, object], name: str) -> None:
         """Show what was created, and say that its secret is not shown again."""
@@ -49,16 +55,44 @@ class Output:
     def done(self, text: str) -> None:
         """Say that something was done that has no answer."""
         if not self.as_json:
-            print(text)
+            _print(plain(text))
 
     def json(self, answer: Any) -> None:  # noqa: ANN401 - any JSON
         """Print JSON."""
-        print(msgspec.json.format(msgspec.json.encode(answer)).decode())
+        _print(escaped(msgspec.json.format(msgspec.json.encode(answer)).decode(), unicode=_has_unicode()))
 
 
 def note(text: str) -> None:
     """Say something beside the answer."""
-    print(text, file=sys.stderr)
+    print("\n".join(map(plain, text.split("\n"))), file=sys.stderr)
+
+
+def escaped(text: str, *, unicode: bool) -> str:
+    """Write JSON so that it speaks to no terminal, and in ASCII where the output has nothing else."""
+    return "".join(
+        each if each == "\n" or (each.isprintable() and (unicode or each.isascii())) else _code_of(each)
+        for each in text
+    )
+
+
+def _code_of(one: str) -> str:
+    return json.dumps(one)[1:-1] if ord(one) > 0xFFFF else f"\\u{ord(one):04x}"  # noqa: PLR2004 - two units of UTF-16
+
+
+def _has_unicode() -> bool:
+    return sys.stdout is not None and (sys.stdout.encoding or "").lower().startswith("utf")
+
+
+def _print(text: str) -> None:
+    """Print what may hold characters that the output has not."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding))
+
+
+def silence() -> None:
+    """Say nothing more on standard output, whose reader has gone: not even what is buffered."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def plain(value: object) -> str:
@@ -67,6 +101,29 @@ def plain(value: object) -> str:
         return ""
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
+class Harmless:
+    """A terminal to which tables are written: what would speak to it is made harmless.
+
+    Args:
+        terminal: Where to.
+    """
+
+    def __init__(self, terminal: TextIO) -> None:
+        self._terminal = terminal
+        self._decode = getincrementaldecoder("utf-8")("replace").decode
+
+    def write(self, piece: bytes) -> None:
+        """Write some of a table; a character may be in two pieces."""
+        lines = self._decode(piece).replace("\r", "").split("\n")
+        text = "\n".join(map(plain, lines))
+        encoding = self._terminal.encoding
+        self._terminal.write(text.encode(encoding, "replace").decode(encoding))
+
+    def flush(self) -> None:
+        """Show what was written."""
+        self._terminal.flush()
 
 
 def table_lines(rows: Sequence[Mapping[str, object]]) -> list[str]:
@@ -79,6 +136,12 @@ def table_lines(rows: Sequence[Mapping[str, object]]) -> list[str]:
         "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in cells
     ]
+
+
+def fitting(bar: str, text: str, *, columns: int) -> str:
+    """Make one line of a terminal; a longer one would leave a line behind each time it moves."""
+    room = (columns or _COLUMNS) - 1
+    return (bar + text if len(bar) + len(text) <= room else text)[:room]
 
 
 class Progress:
@@ -100,7 +163,7 @@ class Progress:
         if not self._on or (now - self._shown_at < _EVERY_S and not at_last):
             return
         self._shown_at = now
-        line = f"{self._bar(done)}{text}"
+        line = fitting(self._bar(done), text, columns=os.get_terminal_size(sys.stderr.fileno()).columns)
         print(f"\r{line:<{self._width}}", end="\n" if at_last else "", file=sys.stderr, flush=True)
         self._width = len(line)
 

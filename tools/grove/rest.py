@@ -1,5 +1,6 @@
 """Calls of the public REST API, and what to do when one does not succeed."""
 
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -10,7 +11,7 @@ import aiohttp
 import msgspec
 
 from tools.grove.addresses import Target
-from tools.grove.problem import AWAY, REFUSED, CommandError
+from tools.grove.problem import AWAY, REFUSED, WRONG, CommandError
 
 _ANSWER_WITHIN: Final = aiohttp.ClientTimeout(total=60)
 _PIECE_WITHIN: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
@@ -20,13 +21,20 @@ _NEXT: Final[Mapping[int, str]] = {
     403: "use a key with a wider scope; `whoami` shows what this one may do",
     404: "the lists (`apps list`, `endpoints list`) show what there is",
     429: "wait a moment and try again",
-    503: "nothing was done: try again in a moment",
+    503: "try again in a moment",
     504: "whether it took effect is not known: look before you try again",
 }
 
 
 def path(*levels: str) -> str:
-    """Build a path; each level is quoted, the first is a prefix."""
+    """Build a path; each level is quoted, the first is a prefix.
+
+    Raises:
+        CommandError: A level is none: with nothing or dots in its place another path would be called.
+    """
+    wrong = next((level for level in levels if level in {"", ".", ".."}), None)
+    if wrong is not None:
+        raise CommandError(f"{wrong!a} is no name and no id", code=WRONG)
     return "/".join([levels[0], *(quote(level, safe="~") for level in levels[1:])])
 
 
@@ -57,7 +65,10 @@ class Rest:
             method, where, data, query=query, headers=headers, timeout=_ANSWER_WITHIN
         ) as answer:
             raw = await answer.read()
-        return msgspec.json.decode(raw) if raw else None
+        try:
+            return msgspec.json.decode(raw) if raw else None
+        except msgspec.DecodeError as error:
+            raise CommandError(f"{self._target.api}: {_strange(raw)}", code=AWAY) from error
 
     @asynccontextmanager
     async def streamed(
@@ -78,22 +89,27 @@ class Rest:
         text = urlencode({name: value for name, value in (query or {}).items() if value is not None})
         url = f"{self._target.api}{where}{'?' if text else ''}{text}"
         sent = {"Authorization": f"Bearer {self._target.key}", **(headers or {})}
+        again = "try again" if method == "GET" else _NEXT[504]
         try:
-            async with self._session.request(method, url, data=data, headers=sent, timeout=timeout) as answer:
-                if answer.status >= HTTPStatus.BAD_REQUEST:
-                    raise _refusal(answer.status, await answer.read())
+            # The key is for this address alone, so nobody is followed elsewhere.
+            async with self._session.request(
+                method, url, data=data, headers=sent, timeout=timeout, allow_redirects=False
+            ) as answer:
+                if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+                    raise _refusal(answer, await answer.read())
                 yield answer
+        except aiohttp.ClientConnectorCertificateError as error:
+            text = f"{self._target.api} has a certificate that is not trusted here: {error.certificate_error}"
+            raise CommandError(text, code=AWAY) from error
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            text = (
+                f"cannot reach {self._target.api} ({_reason(error)}): is it running, and is that its address?"
+            )
+            raise CommandError(text, code=AWAY) from error
         except TimeoutError as error:
-            raise CommandError(
-                f"{self._target.api} did not answer in time: try again in a moment", code=AWAY
-            ) from error
-        except aiohttp.ClientPayloadError as error:
-            raise CommandError("the answer broke off: it is not whole, try again", code=AWAY) from error
+            raise CommandError(f"{self._target.api} did not answer in time: {again}", code=AWAY) from error
         except aiohttp.ClientError as error:
-            raise CommandError(
-                f"cannot reach {self._target.api} ({type(error).__name__}): is it running at all?",
-                code=AWAY,
-            ) from error
+            raise CommandError(f"{self._target.api} broke off its answer: {again}", code=AWAY) from error
 
 
 @asynccontextmanager
@@ -103,7 +119,20 @@ async def connected(target: Target) -> AsyncIterator[Rest]:
         yield Rest(target, session)
 
 
-def _refusal(status: int, raw: bytes) -> CommandError:
+def _reason(error: aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) -> str:
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return "no connection in time"
+    number = error.os_error.errno or 0
+    return os.strerror(number) if number > 0 else str(error.os_error.strerror or error.os_error)
+
+
+def _refusal(answer: aiohttp.ClientResponse, raw: bytes) -> CommandError:
+    status = answer.status
+    if status < HTTPStatus.BAD_REQUEST:
+        where = answer.headers.get("Location", "nowhere")[:_MAX_SHOWN]
+        return CommandError(
+            f"{answer.url.origin()} sends us to {where!a} ({status}): log in at the right address", code=AWAY
+        )
     lines = [f"{_message(raw)} ({status})"]
     if status in _NEXT:
         lines.append(_NEXT[status])
@@ -117,4 +146,8 @@ def _message(raw: bytes) -> str:
         details = [f"{each['path']}: {each['problem']}" for each in body.get("details", [])]
         return "\n  ".join([str(body["message"]), *(details if len(details) > 1 else [])])
     except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
-        return f"no answer of this platform: {raw[:_MAX_SHOWN].decode(errors='replace')!a}"
+        return _strange(raw)
+
+
+def _strange(raw: bytes) -> str:
+    return f"no answer of this platform: {raw[:_MAX_SHOWN].decode(errors='replace')!a}"

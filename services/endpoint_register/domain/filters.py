@@ -15,7 +15,8 @@ from libs.contracts.ids import ApplicationName
 from libs.contracts.instants import iso_ms
 from libs.contracts.payload import JsonValue
 from services.endpoint_register.domain.endpoint import Endpoint
-from services.endpoint_register.domain.queries import Query, Values
+from services.endpoint_register.domain.holdings import Values
+from services.endpoint_register.domain.queries import Query
 
 MAX_FILTERS: Final = 100
 MAX_TOGETHER: Final = 1000
@@ -74,6 +75,8 @@ class FilterSet:
     Attributes:
         application: Whose.
         revision: Counts its changes; every write is a compare-and-set on it. 0 = there is nothing yet.
+        edition: Counts its changes but for progress: what is remembered of a set stays true while endpoints
+            are judged by it.
         generation: By which an endpoint is judged; milliseconds of the clock at least, so that the filters of
             an application that was removed and created again are of a higher one.
         filters: Oldest first.
@@ -82,6 +85,7 @@ class FilterSet:
 
     application: ApplicationName
     revision: int = 0
+    edition: int = 0
     generation: int = 0
     filters: tuple[Filter, ...] = ()
     progress: Progress | None = None
@@ -125,7 +129,7 @@ class FilterSet:
         after = replace(changed, revision=before.revision + 1)
         if after.query.text != before.query.text:
             return self._judged_anew(self._with(replace(after, is_active=False)), at=changed.updated_at)
-        return replace(self, revision=self.revision + 1, filters=self._with(after))
+        return replace(self._edited(), filters=self._with(after))
 
     def without(self, filter_id: str, *, at: datetime) -> "FilterSet":
         """Take a filter away."""
@@ -138,7 +142,7 @@ class FilterSet:
     def finished(self) -> "FilterSet":
         """All endpoints have been judged."""
         active = tuple(replace(each, is_active=True) for each in self.filters)
-        return replace(self, revision=self.revision + 1, filters=active, progress=None)
+        return replace(self._edited(), filters=active, progress=None)
 
     def matched_by(self, endpoint: Endpoint) -> tuple[str, ...]:
         """Name the filters an endpoint matches; it must have its metadata."""
@@ -147,6 +151,10 @@ class FilterSet:
         values = Values(_document_of(endpoint))
         return tuple(each.id for each in self.filters if each.query.matches(values))
 
+    def are_older_for(self, endpoint: Endpoint) -> bool:
+        """Tell whether it was judged by newer ones, or by those of an earlier application of this name."""
+        return endpoint.filters_as_of > self.generation
+
     def grouping(self, endpoint: Endpoint, ids: tuple[str, ...], *, correlation_id: str) -> Endpoint:
         """Let an endpoint match these, as judged by this generation."""
         names = {each.id: each.name for each in self.filters}
@@ -154,8 +162,11 @@ class FilterSet:
 
     @property
     def stamp(self) -> tuple[int, int]:
-        """What tells this set from every other of its application, were that created again."""
-        return self.revision, self.generation
+        """What tells it from every other set of its application, created again or not, but for progress."""
+        return self.edition, self.generation
+
+    def _edited(self) -> "FilterSet":
+        return replace(self, revision=self.revision + 1, edition=self.edition + 1)
 
     def _with(self, changed: Filter) -> tuple[Filter, ...]:
         return tuple(changed if each.id == changed.id else each for each in self.filters)
@@ -172,8 +183,7 @@ class FilterSet:
                 f"the limit is {MAX_TOGETHER}"
             )
         return replace(
-            self,
-            revision=self.revision + 1,
+            self._edited(),
             generation=max(self.generation + 1, int(at.timestamp() * 1000)),
             filters=filters,
             progress=Progress(cursor="", due_at=at),
@@ -182,8 +192,11 @@ class FilterSet:
 
 def judged_if_other(endpoint: Endpoint, filters: FilterSet) -> Endpoint | None:
     """Let an endpoint match what it matches; None when it does already, for that is not worth a write."""
-    if endpoint.filters_as_of > filters.generation:
-        return None  # by newer ones
+    return None if filters.are_older_for(endpoint) else judged_anyhow(endpoint, filters)
+
+
+def judged_anyhow(endpoint: Endpoint, filters: FilterSet) -> Endpoint | None:
+    """The same, whatever it was judged by."""
     ids = filters.matched_by(endpoint)
     return None if ids == endpoint.filters else filters.grouping(endpoint, ids, correlation_id="")
 

@@ -4,19 +4,20 @@ Fields are those of an endpoint as REST shows it: :data:`FIELDS`, and ``metadata
 it. What MongoDB does where it is not obvious holds here too: a missing field equals null; an array matches if
 one of its elements does, or the whole of it; paths look into arrays of objects; ``$gt`` and its kin compare
 within one type only; ``1`` equals ``1.0`` and neither equals ``true``. Two things differ: the order of an
-object's members does not matter, and of the arrays on a path only the first :data:`MAX_ELEMENTS` elements
-are looked at.
+object's members does not matter, and of the arrays on a path only some elements are looked at: see
+:mod:`.holdings`.
 
 Patterns (``$regex``) are left out: none of Python's can be kept from taking hours.
 """
 
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from libs.contracts.errors import BadRequestError
 from libs.contracts.payload import JsonValue, decode_json
+from services.endpoint_register.domain.holdings import KINDS, Values, key_of
 
 MAX_QUERY_BYTES: Final = 8 * 1024
 MAX_QUERY_DEPTH: Final = 8
@@ -25,8 +26,6 @@ MAX_CONDITIONS: Final = 64
 """Comparisons with an array or an object count as many as that has parts."""
 MAX_LIST: Final = 256
 """Most values of one ``$in`` or ``$nin``."""
-MAX_ELEMENTS: Final = 256
-"""Elements of arrays that are looked at for one path: an endpoint with long ones must not hold up others."""
 
 FIELDS: Final = (
     "endpointId",
@@ -39,17 +38,9 @@ FIELDS: Final = (
 _METADATA: Final = "metadata"
 _SHOWN: Final = 64
 
-Judge: TypeAlias = Callable[["Values"], bool]
+Judge: TypeAlias = Callable[[Values], bool]
 """Whether what an endpoint holds fits."""
 
-_MISSING: Final[Any] = object()
-_KINDS: Final[Mapping[type, str]] = {
-    type(None): "null",
-    bool: "boolean",
-    str: "text",
-    int: "number",
-    float: "number",
-}
 _ORDERED: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "$gt": operator.gt,
     "$gte": operator.ge,
@@ -58,24 +49,6 @@ _ORDERED: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 }
 _OF_FIELDS: Final = (*_ORDERED, "$eq", "$ne", "$in", "$nin", "$exists", "$not")
 _OF_QUERIES: Final = ("$and", "$or", "$nor")
-
-
-class Values:
-    """What one endpoint holds, found once for each path however many filters ask for it."""
-
-    __slots__ = ("_document", "_found")
-
-    def __init__(self, document: dict[str, JsonValue]) -> None:
-        self._document = document
-        self._found: dict[str, tuple[Any, ...]] = {}
-
-    def at(self, path: str) -> tuple[Any, ...]:
-        """The values to compare with at a path, among them the mark of what is missing."""
-        found = self._found.get(path)
-        if found is None:
-            found = tuple(_Walk(path).reached(self._document))
-            self._found[path] = found
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +146,7 @@ class _Reader:
             return self._negation(path, operand, where, depth + 1)
         self._count(where, operand)
         if name in _ORDERED:
-            return _compared(path, _ORDERED[name], _orderable(name, operand, where))
+            return _compared(path, name, _orderable(name, operand, where))
         if name == "$exists":
             if not isinstance(operand, bool):
                 raise _refusal(where, "$exists takes true or false")
@@ -213,89 +186,40 @@ def _not(part: Judge) -> Judge:
 
 
 def _one_of(path: str, wanted: Sequence[JsonValue]) -> Judge:
-    plain = frozenset(_key_of(value) for value in wanted if not isinstance(value, list | dict))
+    plain = frozenset(key_of(value) for value in wanted if not isinstance(value, list | dict))
     compound = [value for value in wanted if isinstance(value, list | dict)]
 
     def judge(values: Values) -> bool:
-        for value in values.at(path):
-            if isinstance(value, list | dict):
-                if any(_equal(value, each) for each in compound):
-                    return True
-            elif _key_of(value) in plain:
-                return True
-        return False
+        found = values.at(path)
+        if not plain.isdisjoint(found.plain):
+            return True
+        return any(value == each and _equal(value, each) for each in compound for value in found.compound)
 
     return judge
 
 
 def _exists(path: str, *, wanted: bool) -> Judge:
-    return lambda values: any(value is not _MISSING for value in values.at(path)) is wanted
+    return lambda values: values.at(path).is_there is wanted
 
 
-def _compared(path: str, holds: Callable[[Any, Any], bool], limit: JsonValue) -> Judge:
-    kind = _KINDS[type(limit)]
-    return lambda values: any(
-        _KINDS.get(type(value)) == kind and holds(value, limit) for value in values.at(path)
-    )
+def _compared(path: str, name: str, limit: JsonValue) -> Judge:
+    kind, holds = KINDS[type(limit)], _ORDERED[name]
+    which = 1 if name in {"$gt", "$gte"} else 0  # of the least and the greatest
+
+    def judge(values: Values) -> bool:
+        extremes = values.at(path).extremes.get(kind)
+        return extremes is not None and holds(extremes[which], limit)
+
+    return judge
 
 
 def _equal(one: JsonValue, other: JsonValue) -> bool:
-    """Compare two values; what is much longer costs no more than what is short."""
+    """Compare two values that Python takes for equal: to it ``1`` is ``True``."""
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(_equal, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_equal(one[name], other[name]) for name in one)
-    return _KINDS.get(type(one)) == _KINDS.get(type(other)) is not None and one == other
-
-
-class _Walk:
-    """Follows one path through a document, and takes so many steps into arrays and no more."""
-
-    __slots__ = ("_left", "_steps")
-
-    def __init__(self, path: str) -> None:
-        self._steps = path.split(".")
-        self._left = MAX_ELEMENTS
-
-    def reached(self, value: JsonValue, place: int = 0) -> Iterator[Any]:
-        """Yield what is at the path: each element of an array that ends it, and the array itself."""
-        if place == len(self._steps):
-            if isinstance(value, list):
-                yield from self._looked_at(value)
-            yield value
-        elif isinstance(value, list):
-            yield from self._reached_in(value, place)
-        elif isinstance(value, dict) and self._steps[place] in value:
-            yield from self.reached(value[self._steps[place]], place + 1)
-        else:
-            yield _MISSING
-
-    def _reached_in(self, elements: Sequence[JsonValue], place: int) -> Iterator[Any]:
-        """Look into an array that does not end the path: by index, and into each object of it."""
-        position = _position(self._steps[place])
-        if position is not None and position < len(elements):
-            yield from self.reached(elements[position], place + 1)
-        for element in self._looked_at(elements):
-            if isinstance(element, dict):
-                yield from self.reached(element, place)
-
-    def _looked_at(self, elements: Sequence[JsonValue]) -> Iterator[JsonValue]:
-        for element in elements:
-            self._left -= 1
-            if self._left < 0:
-                return
-            yield element
-
-
-def _position(step: str) -> int | None:
-    """Read an index of an array; MongoDB takes no leading zeros."""
-    is_index = step.isascii() and step.isdigit() and (step == "0" or step[0] != "0")
-    return int(step) if is_index and len(step) < len(str(MAX_ELEMENTS)) + 3 else None
-
-
-def _key_of(value: Any) -> tuple[str, Any]:  # noqa: ANN401 - any JSON but arrays and objects, or what is missing
-    """Turn a value into what equals exactly its equals; what is missing is null."""
-    return ("null", None) if value is _MISSING else (_KINDS[type(value)], value)
+    return KINDS.get(type(one)) == KINDS.get(type(other)) is not None and one == other
 
 
 def _literals(name: str, operand: JsonValue, where: str) -> list[JsonValue]:

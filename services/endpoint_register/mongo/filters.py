@@ -46,8 +46,8 @@ class MongoFilterRepository:
     async def stamp(self, application: ApplicationName) -> tuple[int, int]:
         """The stamp of that set, which costs less than the set."""
         with store_errors():
-            document = await self._collection.find_one({"_id": application}, {"revision": 1, "generation": 1})
-        return (0, 0) if document is None else (int(document["revision"]), int(document["generation"]))
+            document = await self._collection.find_one({"_id": application}, {"edition": 1, "generation": 1})
+        return (0, 0) if document is None else (int(document.get("edition", 0)), int(document["generation"]))
 
     async def holding(self, filter_id: str) -> FilterSet | None:
         """The filters among which this one is."""
@@ -76,17 +76,20 @@ class MongoFilterRepository:
         with store_errors():
             await self._collection.delete_one({"_id": application})
 
-    async def due(self, *, at: datetime) -> list[FilterSet]:
-        """Sets by which endpoints are to be judged, and which are nobody's work at that moment."""
+    async def due(self, *, at: datetime, limit: int) -> list[ApplicationName]:
+        """Whose endpoints are to be judged, and are nobody's work at that moment; the longest due first."""
         with store_errors():
-            documents = await self._collection.find({"due": earlier_than(at)}).to_list()
-        return [_from_document(document) for document in documents]
+            documents = await self._collection.find(
+                {"due": earlier_than(at)}, {"_id": 1}, sort=[("due", 1)], limit=limit
+            ).to_list()
+        return [ApplicationName(document["_id"]) for document in documents]
 
 
 def _to_document(filters: FilterSet) -> Document:
     progress = filters.progress
     return {
         "revision": filters.revision,
+        "edition": filters.edition,
         "generation": filters.generation,
         "ids": [each.id for each in filters.filters],
         "filters": [
@@ -112,6 +115,7 @@ def _from_document(document: Mapping[str, Any]) -> FilterSet:
     return FilterSet(
         application=ApplicationName(document["_id"]),
         revision=int(document["revision"]),
+        edition=int(document.get("edition", 0)),
         generation=int(document["generation"]),
         filters=tuple(
             Filter(

@@ -1,9 +1,9 @@
-"""JSON values as the store keeps them: natively, so that filters can ask for them.
+"""JSON values as the store keeps them: natively, so that people can read them there.
 
 Keys that MongoDB gives a meaning (``$`` in front, ``.`` inside) are escaped, below the top level,
 where metadata keys are plain words anyway: ``%24ref``, ``a%2Eb``. Otherwise ``{"$ref":..,"$id":..}``
-would come back as a reference, and a dotted key could not be reached. A filter on such a key has to
-escape it in the same way.
+would come back as a reference, and a dotted key could not be reached. Nobody above this sees it: filters
+are judged in memory.
 """
 
 from collections.abc import Mapping

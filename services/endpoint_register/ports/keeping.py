@@ -281,5 +281,5 @@ class FilterRepository(Protocol):
     async def remove(self, application: ApplicationName) -> None:
         """Drop all filters of an application."""
 
-    async def due(self, *, at: datetime) -> list[FilterSet]:
-        """Sets by which endpoints are to be judged, and which are nobody's work at that moment."""
+    async def due(self, *, at: datetime, limit: int) -> list[ApplicationName]:
+        """Whose endpoints are to be judged, and are nobody's work at that moment; the longest due first."""

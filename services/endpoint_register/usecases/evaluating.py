@@ -7,7 +7,7 @@ the work begins anew, and its old owner notices because the cursor does not move
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -24,6 +24,7 @@ from services.endpoint_register.usecases.enlisting import enlist
 LEASE: Final = timedelta(seconds=15)
 
 _EVERY_S: Final = 1.0
+_LOOKED_AT: Final = 16
 _TOGETHER: Final = 64
 _WRITES_AT_ONCE: Final = 8
 
@@ -52,14 +53,16 @@ class FilterWork:
         Raises:
             UnavailableError: The store is away; somebody goes on when the lease is over.
         """
-        for filters in await self._parts.filters.due(at=self._parts.clock.now() + timedelta(milliseconds=1)):
-            await self._judge_all(filters)
+        now = self._parts.clock.now() + timedelta(milliseconds=1)
+        for application in await self._parts.filters.due(at=now, limit=_LOOKED_AT):
+            # One after the other: a set may have most of a megabyte.
+            await self._judge_all(await self._parts.filters.find(application))
 
     async def _judge_all(self, filters: FilterSet) -> None:
         part = range_of(Order.ENDPOINT_ID, descending=False, application=filters.application)
         progress = filters.progress
-        if progress is None:
-            return
+        if progress is None or progress.due_at > self._parts.clock.now():
+            return  # somebody else has it, or had it
         claimed = filters.advanced(progress.cursor, due_at=self._parts.clock.now() + LEASE)
         if not await self._parts.filters.replace(filters, claimed):
             return
@@ -83,7 +86,7 @@ class FilterWork:
 
     async def _judge(self, endpoint_ids: Sequence[EndpointId], filters: FilterSet) -> None:
         parts, turns = self._parts, asyncio.Semaphore(_WRITES_AT_ONCE)
-        others = [each for each in await self._read(endpoint_ids) if _is_other(each, filters)]
+        others = [each async for each in _others(await self._read(endpoint_ids), filters)]
 
         async def judge(endpoint_id: EndpointId) -> GroveError | None:
             try:
@@ -114,5 +117,9 @@ class FilterWork:
         return [each for each in found if each is not None]
 
 
-def _is_other(endpoint: Endpoint, filters: FilterSet) -> bool:
-    return endpoint.state is EndpointState.READY and filters.matched_by(endpoint) != endpoint.filters
+async def _others(endpoints: Sequence[Endpoint], filters: FilterSet) -> AsyncIterator[Endpoint]:
+    """Find those that come to match something else; one may take a while, so others get their turn."""
+    for endpoint in endpoints:
+        if endpoint.state is EndpointState.READY and filters.matched_by(endpoint) != endpoint.filters:
+            yield endpoint
+        await asyncio.sleep(0)

@@ -19,11 +19,13 @@ from typing import Final
 
 from libs.contracts.ids import ApplicationName, EndpointId
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
-from services.endpoint_register.domain.filters import FilterSet, judged_if_other
+from services.endpoint_register.domain.filters import FilterSet, judged_anyhow
 from services.endpoint_register.ports import EndpointRepository, FilterRepository, Parts
 
 _REMEMBERED: Final = 256
-"""Applications whose filters are kept in memory; each may have most of a megabyte."""
+"""Applications whose filters are kept in memory."""
+_REMEMBERED_BYTES: Final = 16 * 1024 * 1024
+"""Of their queries as text; read, one may take five times as much."""
 
 
 async def filters_shown(endpoints: Sequence[Endpoint], *, parts: Parts) -> dict[EndpointId, list[str]]:
@@ -48,6 +50,11 @@ class _Known:
         self.filters: FilterSet | None = None
         self.began = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes of their queries, near enough."""
+        return sum(len(each.query.text) for each in self.filters.filters) if self.filters else 0
+
 
 class Judge:
     """Judges endpoints; remembers filters."""
@@ -71,9 +78,19 @@ class Judge:
         async with known.turn:
             if known.filters is None or known.began < since:
                 known.began, began = 0, self.moment()
-                known.filters = await self._read(application, known.filters)
+                filters = await self._read(application, known.filters)
+                if filters is not known.filters:
+                    known.filters = filters
+                    self._forget_what_is_too_much()
                 known.began = began
             return known.filters
+
+    def _forget_what_is_too_much(self) -> None:
+        """Forget those that were asked for longest ago; the last stays, whatever its size."""
+        size = sum(known.size for known in self._known.values())
+        while size > _REMEMBERED_BYTES and len(self._known) > 1:
+            _, known = self._known.popitem(last=False)
+            size -= known.size
 
     async def judge(self, endpoint: Endpoint) -> Endpoint:
         """Let an endpoint that is about to be written match what it matches."""
@@ -99,7 +116,11 @@ class Judge:
         now = await self._endpoints.find(endpoint.id, outbox=True)
         if now is None or now.state is not EndpointState.READY or now.application != filters.application:
             return None
-        after = judged_if_other(now, filters)
+        if filters.are_older_for(now):
+            # What is read now is not older. If it seems to be, the application was removed and created again,
+            # and somebody who had not heard of that judged by the filters it once had.
+            filters = await self.filters_now(now.application)
+        after = judged_anyhow(now, filters)
         # Whether there is room in the outbox does not matter: nothing leaves it before this is done.
         if after is None or not await self._endpoints.replace(now, after):
             return None

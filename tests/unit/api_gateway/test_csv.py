@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.contracts.csv_text import table
 from libs.contracts.endpoint_tables import EndpointRow
 from libs.contracts.errors import BadRequestError
 from services.api_gateway.csv_columns import Columns, cell_of, header_line
 from services.api_gateway.csv_records import MAX_RECORD_BYTES, BrokenTableError, CsvRecords, Record
-from services.api_gateway.row_formats import table
 
 CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), max_size=8)
 NOISE = st.binary(max_size=40) | st.text("\",\n\r;ab\ufeff='", max_size=40).map(str.encode)

@@ -26,7 +26,8 @@ class InMemoryFilterRepository:
         return next((each for each in self.kept.values() if each.holds(filter_id)), None)
 
     async def replace(self, before: FilterSet, after: FilterSet) -> bool:
-        if (await self.find(before.application)).stamp != before.stamp:
+        now = await self.find(before.application)
+        if (now.revision, now.generation) != (before.revision, before.generation):
             return False
         self.kept[after.application] = after
         return True
@@ -34,7 +35,11 @@ class InMemoryFilterRepository:
     async def remove(self, application: ApplicationName) -> None:
         self.kept.pop(application, None)
 
-    async def due(self, *, at: datetime) -> list[FilterSet]:
+    async def due(self, *, at: datetime, limit: int) -> list[ApplicationName]:
+        due = [each.progress.due_at for each in self.kept.values() if each.progress is not None]
         return [
-            each for each in self.kept.values() if each.progress is not None and each.progress.due_at < at
-        ]
+            name
+            for moment in sorted(set(due))
+            for name, each in self.kept.items()
+            if moment < at and each.progress is not None and each.progress.due_at == moment
+        ][:limit]

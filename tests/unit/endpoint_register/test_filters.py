@@ -1,5 +1,6 @@
 """Filters as operators make, change, see and use them."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -88,6 +89,28 @@ async def test_only_endpoints_that_come_to_match_something_else_are_written(
     await FilterWork(world.parts).look()
 
     assert world.endpoints.writes == before + 1
+
+
+async def test_others_get_their_turn_between_endpoints_that_are_judged(
+    world: World, new_twin: NewTwin
+) -> None:
+    for number in range(64):
+        await new_twin({"n": number})
+    await new_filter(world, {"metadata.n": -1})
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(others(), name="others")
+        await FilterWork(world.parts).look()
+        task.cancel()
+
+    assert turns >= 60
 
 
 async def test_another_query_makes_it_pending_and_other_texts_do_not(world: World, new_twin: NewTwin) -> None:

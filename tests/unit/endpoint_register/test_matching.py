@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -170,6 +171,23 @@ async def test_a_new_endpoint_is_judged_before_its_event_is_forgotten(
     assert world.events.names() == ["registered", "ep-matched"]
 
 
+async def test_filters_of_an_application_that_was_created_again_match_nothing(
+    world: World, new_twin: NewTwin, announcer: Announcer
+) -> None:
+    """This replica still knows them, for it did not remove the application itself."""
+    await active_filter(world, {"metadata.n": 5})
+    await world.parts.judging.filters_now(OLIVES)
+    await world.filters.remove(OLIVES)
+    twin = await new_twin({"n": 0})
+    await put(world, twin, 5)
+    by_what_is_gone = kept(world, twin).filters
+
+    await tell(world, announcer)
+
+    assert (len(by_what_is_gone), kept(world, twin).filters) == (1, ())
+    assert world.events.names()[-2:] == ["ep-matched", "ep-unmatched"]
+
+
 async def test_events_of_an_endpoint_are_told_in_order_when_its_outbox_is_full(
     world: World, new_twin: NewTwin, announcer: Announcer
 ) -> None:
@@ -268,6 +286,41 @@ async def test_many_who_ask_at_once_share_a_read(world: World) -> None:
 
     assert len({each.stamp for each in found}) == 1
     assert world.filters.reads - before <= 2
+
+
+async def test_what_is_remembered_of_filters_stays_while_endpoints_are_judged(
+    world: World, new_twin: NewTwin
+) -> None:
+    """Every page of endpoints moves the cursor, which is in the same document as the filters."""
+    await new_filter(world, {})
+    pending = await world.judging.filters_now(OLIVES)
+    before = await world.filters.find(OLIVES)
+    assert await world.filters.replace(before, before.advanced("olives/e5", due_at=world.clock.now()))
+
+    while_judging = await world.judging.filters_now(OLIVES)
+    moved = await world.filters.find(OLIVES)
+    assert await world.filters.replace(moved, moved.finished())
+    active = await world.judging.filters_now(OLIVES)
+
+    assert while_judging is pending
+    assert [each.is_active for each in active.filters] == [True]
+
+
+async def test_large_sets_of_many_applications_are_not_all_remembered(world: World) -> None:
+    await new_filter(world, {"metadata.n": "x" * 8000})
+    made = await world.filters.find(OLIVES)
+    names = [ApplicationName(f"a{number}") for number in range(40)]
+    for name in names:
+        world.filters.kept[name] = replace(made, application=name, filters=made.filters * 100)
+        await world.judging.filters_now(name)
+    reads = world.filters.reads
+
+    await world.judging.filters_now(names[0])
+    of_the_first = world.filters.reads - reads
+    await world.judging.filters_now(names[-1])
+
+    # Whoever remembers a set asks for its stamp alone.
+    assert (of_the_first, world.filters.reads - reads) == (0, 1)
 
 
 async def test_who_asks_after_a_change_sees_it(world: World, new_twin: NewTwin) -> None:

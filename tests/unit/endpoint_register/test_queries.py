@@ -1,6 +1,8 @@
 """The query language of filters, case by case as MongoDB answers them."""
 
 import json
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,14 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.contracts.errors import BadRequestError
-from services.endpoint_register.domain.queries import (
-    MAX_CONDITIONS,
-    MAX_ELEMENTS,
-    MAX_LIST,
-    MAX_QUERY_BYTES,
-    Values,
-    parse_query,
-)
+from services.endpoint_register.domain.holdings import MAX_ELEMENTS, Values
+from services.endpoint_register.domain.queries import MAX_CONDITIONS, MAX_LIST, MAX_QUERY_BYTES, parse_query
 
 DATES = {"createdDate": "2026-11-21T04:00:00.000Z"}
 
@@ -107,6 +103,11 @@ def test_what_is_missing_is_null(condition: object, *, expected: bool) -> None:
         ("a.0", {"a": {"0": 1}}, True),
         ("a.0", {"a": [{"0": 1}]}, True),
         ("a.0.0", {"a": [[1]]}, True),
+        ("a.0", {"a": [[1]]}, False),
+        ("a.0", {"a": [{"0": [1]}]}, True),
+        ("a.0.0", {"a": [[[1]]]}, False),
+        ("a.0.b", {"a": [[{"b": [1]}]]}, True),
+        ("a.b.b", {"a": [{"b": {"b": 2}}, {"b": [{"b": 1}]}]}, True),
         ("a.99999999999999999999", {"a": [1]}, False),
         ("a.b.c", {"a": 1}, False),
         ("a.b", {"a.b": 1}, False),
@@ -150,12 +151,63 @@ def test_queries_combine(query: dict[str, Any], *, expected: bool) -> None:
     assert matches(query, {"n": 1, "s": "x"}) is expected
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "is_null"),
+    [
+        ("a.0.b", [1], False),
+        ("a.0.b", [{}], True),
+        ("a.3", [1], False),
+        ("a.0", [None], True),
+        ("a.0", [{}], True),
+    ],
+    ids=str,
+)
+def test_below_an_index_nothing_is_missing_but_in_an_object(
+    path: str, value: object, *, is_null: bool
+) -> None:
+    assert matches({f"metadata.{path}": None}, {"a": value}) is is_null
+
+
+LONG: list[int] = list(range(MAX_ELEMENTS))
+NESTED: dict[str, Any] = {"a": [{"b": [{"b": [{}] * MAX_ELEMENTS}]}] * MAX_ELEMENTS}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "metadata"),
+    [
+        pytest.param([{"metadata.a": -number - 1} for number in range(1000)], {"a": LONG}, id="equal"),
+        pytest.param(
+            [{"metadata.a": {"$gt": 1000 + number}} for number in range(1000)], {"a": LONG}, id="more"
+        ),
+        pytest.param([{f"metadata.a.b.b.b{number}": 1} for number in range(1000)], NESTED, id="paths"),
+    ],
+)
+def test_all_the_filters_there_may_be_do_not_make_a_long_array_slow(
+    conditions: Sequence[dict[str, Any]], metadata: dict[str, Any]
+) -> None:
+    queries = [parse_query(json.dumps(condition)) for condition in conditions]
+    values = Values({"metadata": metadata})
+
+    steps = 0
+
+    def count(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    sys.setprofile(count)
+    found = [query.matches(values) for query in queries]
+    sys.setprofile(None)
+
+    assert not any(found)
+    assert steps < 100 * len(queries)
+
+
 def test_of_a_long_array_the_beginning_is_looked_at() -> None:
     long = [*range(MAX_ELEMENTS), "last"]
 
     assert at_a(MAX_ELEMENTS - 1, long)
     assert not at_a("last", long)
-    assert not matches({"metadata.a.b": "last"}, {"a": [{"b": [0] * MAX_ELEMENTS}, {"b": "last"}]})
+    assert not matches({"metadata.a.b": "last"}, {"a": [{"b": [0] * MAX_ELEMENTS}, {"b": ["last"]}]})
 
 
 def nested(levels: int) -> dict[str, Any]:

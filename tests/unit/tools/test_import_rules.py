@@ -15,6 +15,8 @@ SOUND = {
     "deploy/__init__.py": "",
     "tools/__init__.py": "",
     "tools/bench.py": "import nats\nimport pymongo\nimport services.pear.domain\n",
+    "tools/grove/__init__.py": "",
+    "tools/grove/rest.py": "import libs.contracts\n",
     "libs/__init__.py": "",
     "libs/contracts/__init__.py": "",
     "libs/bus/__init__.py": "",
@@ -88,6 +90,7 @@ def test_a_sound_tree_keeps_every_contract(tmp_path: Path) -> None:
             "services/pear/usecases.py", "services.pear.settings", "rooms", id="settings read below app"
         ),
         pytest.param("services/pear/mongo.py", "services.pear.app", "rooms", id="an adapter on the root"),
+        pytest.param("tools/grove/rest.py", "services.pear.domain", "people", id="people on a service"),
     ],
 )
 def test_a_planted_import_breaks_its_contract(

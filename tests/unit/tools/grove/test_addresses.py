@@ -54,16 +54,46 @@ def test_without_any_address_the_next_step_is_told(tmp_path: Path) -> None:
         find(places(tmp_path))
 
 
-@pytest.mark.parametrize("url", ["nonsense", "ftp://x", "http://", "http://[x"])
+@pytest.mark.parametrize("key", ["", " ", "two\nlines", "\x1b", "schlüssel"])
+def test_what_is_no_key_is_told_and_not_shown(tmp_path: Path, key: str) -> None:
+    with pytest.raises(CommandError, match=r"no API key|no key for") as refused:
+        find(places(tmp_path, {"GROVE_API_URL": "http://x", "GROVE_API_KEY": key}))
+
+    assert "schl" not in str(refused.value)
+    assert find(places(tmp_path, {"GROVE_API_URL": "http://x", "GROVE_API_KEY": "key\r\n"})).key == "key"
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="no password in it") as refused:
+        find(places(tmp_path, {"GROVE_API_URL": "http://me:hidden@x", "GROVE_API_KEY": "k"}))
+
+    assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "ftp://x", "http://", "http://[x", "http://x:99999", "http://x/#a"]
+)
 def test_what_is_no_address_is_told(tmp_path: Path, url: str) -> None:
     with pytest.raises(CommandError, match="is not an address"):
         find(places(tmp_path, {"GROVE_API_URL": url, "GROVE_API_KEY": "k"}))
 
 
-def test_a_spoilt_login_is_no_traceback(tmp_path: Path) -> None:
+def test_a_spoilt_login_is_no_traceback_and_in_nobodys_way(tmp_path: Path) -> None:
     where = places(tmp_path)
     where.kept.parent.mkdir(parents=True)
     where.kept.write_text("{")
 
     with pytest.raises(CommandError, match=r"cannot read .*login\.json"):
         find(where)
+    given = places(tmp_path, {"GROVE_API_URL": "https://given", "GROVE_API_KEY": "given-key"})
+    assert find(given) == Target("https://given", "given-key")
+
+    where.kept.write_text('{"url":5,"key":["k"]}')
+    with pytest.raises(CommandError, match="nothing says where"):
+        find(where)
+
+
+def test_without_a_home_in_the_environment_a_login_is_not_kept_where_one_happens_to_be(
+    tmp_path: Path,
+) -> None:
+    assert Places({}, tmp_path).kept.is_absolute()
