@@ -226,8 +226,8 @@ class InMemoryRollupRepository:
         self.mark_writes += len(marks)
         self.marks |= {each.stamp: each for each in marks}
 
-    async def due(self, now_ms: int, *, limit: int) -> list[Mark]:
-        return [each for each in self.marks.values() if each.due_ms <= now_ms][:limit]
+    async def due(self, from_ms: int, to_ms: int, *, limit: int) -> list[Mark]:
+        return [each for each in self.marks.values() if from_ms <= each.due_ms < to_ms][:limit]
 
     async def claim(self, mark: Mark, *, until_ms: int) -> bool:
         if self.marks.get(mark.stamp) != mark:

@@ -26,7 +26,7 @@ from libs.contracts.ids import application_of
 from libs.contracts.ingest import sample_id
 from libs.store import Store
 from services.data_collection.domain.durations import HOUR_MS, start_of
-from services.data_collection.domain.rollups import Mark
+from services.data_collection.domain.rollups import Mark, spread_of
 from services.data_collection.domain.samples import Sample
 from services.data_collection.mongo import MongoSampleRepository
 from services.data_collection.mongo.rollups import MongoRollupRepository
@@ -142,7 +142,8 @@ async def _roll_up(rollups: MongoRollupRepository, store: Store, twins: list[Twi
     """Mark every hour, and wait until data-collection has computed them all."""
     hours = range(ends_ms - _SPAN_MS, ends_ms, HOUR_MS)
     for twin in twins:
-        await rollups.mark([Mark(twin.endpoint_id, hour, "bench", due_ms=0) for hour in hours])
+        due_ms = ends_ms - spread_of(twin.endpoint_id)
+        await rollups.mark([Mark(twin.endpoint_id, hour, "bench", due_ms) for hour in hours])
     marks = store.collection("marks")
     while left := await marks.count_documents({"s": "bench"}):
         say(f"{left:,} hours of endpoints are to be rolled up")

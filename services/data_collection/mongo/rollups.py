@@ -55,10 +55,10 @@ class MongoRollupRepository:
             with store_errors():
                 await self._marks.insert_many(documents, ordered=False)
 
-    async def due(self, now_ms: int, *, limit: int) -> list[Mark]:
-        """Some marks whose time has come."""
+    async def due(self, from_ms: int, to_ms: int, *, limit: int) -> list[Mark]:
+        """Some marks whose time comes in ``from_ms <= time < to_ms``."""
         with store_errors():
-            documents = await self._marks.find({"d": {"$gte": 0, "$lte": now_ms}}, limit=limit).to_list()
+            documents = await self._marks.find({"d": {"$gte": from_ms, "$lt": to_ms}}, limit=limit).to_list()
         return [Mark(each["e"], int(each["h"]), each["s"], int(each["d"])) for each in documents]
 
     async def claim(self, mark: Mark, *, until_ms: int) -> bool:

@@ -185,8 +185,8 @@ class RollupRepository(Protocol):
         """Mark hours; an hour may have many marks. Returns when it is durable."""
         ...
 
-    async def due(self, now_ms: int, *, limit: int) -> list[Mark]:
-        """Some marks whose time has come."""
+    async def due(self, from_ms: int, to_ms: int, *, limit: int) -> list[Mark]:
+        """Some marks whose time comes in ``from_ms <= time < to_ms``."""
         ...
 
     async def claim(self, mark: Mark, *, until_ms: int) -> bool:

@@ -24,7 +24,15 @@ from services.data_collection.domain.configuration import TimeSeriesConfiguratio
 from services.data_collection.domain.durations import HOUR_MS, start_of
 from services.data_collection.domain.extraction import points_of
 from services.data_collection.domain.lasts import MAX_SERIES, Last, Lasts, advanced
-from services.data_collection.domain.rollups import QUIET_MS, Hour, Mark, Rollup, due_at
+from services.data_collection.domain.rollups import (
+    QUIET_MS,
+    Hour,
+    Mark,
+    Rollup,
+    Spans,
+    due_at,
+    spread_of,
+)
 from services.data_collection.domain.samples import Derivable
 from services.data_collection.ports.collecting import Retentions, SampleRepository
 from services.data_collection.ports.querying import (
@@ -47,7 +55,7 @@ _FORGOTTEN_AT_ONCE: Final = 1_000
 _PAUSE_S: Final = 0.5
 _RETRY_S: Final = 1.0
 _COMPUTE_EVERY_S: Final = 5.0
-_COMPUTE_AT_ONCE: Final = 64
+_COMPUTE_AT_ONCE: Final = 256
 _COMPUTE_S: Final = 20.0
 _LEASE_MS: Final = 60_000
 
@@ -104,6 +112,7 @@ class Derivation:
         self._waiting: dict[str, tuple[str, dict[str, Last]]] = {}
         self._known: dict[str, Lasts] = {}
         self._names = Names(parts.series)
+        self._spans = Spans(most=_COMPUTE_AT_ONCE)
         self._wake = asyncio.Event()
 
     def note(self, samples: Sequence[Derivable]) -> None:
@@ -176,7 +185,7 @@ class Derivation:
             except GroveError as error:
                 _log.warning("rollups.postponed", reason=error.reason_phrase)
                 done = 0
-            if done < _COMPUTE_AT_ONCE:
+            if not done:
                 await asyncio.sleep(_COMPUTE_EVERY_S)
 
     async def flush(self) -> None:
@@ -193,13 +202,26 @@ class Derivation:
         _WAITING.set(0)
 
     async def compute_due(self) -> int:
-        """Compute some hours whose time has come; says how many there were.
+        """Compute the hours whose time has come; says how many there were.
 
         Raises:
             UnavailableError: The store is away; the hours stay marked.
         """
-        found = await self._parts.rollups.due(unix_ms(self._parts.clock.now()), limit=_COMPUTE_AT_ONCE)
-        for mark in found:
+        done = 0
+        self._spans.begin(unix_ms(self._parts.clock.now()))
+        while (span := self._spans.span) is not None:
+            try:
+                found = await self._parts.rollups.due(*span, limit=self._spans.most)
+            except GroveError:
+                self._spans.failed()
+                raise
+            await self._compute_all(found)
+            self._spans.found(len(found))
+            done += len(found)
+        return done
+
+    async def _compute_all(self, marks: Sequence[Mark]) -> None:
+        for mark in marks:
             now_ms = unix_ms(self._parts.clock.now())
             if await self._parts.rollups.claim(mark, until_ms=now_ms + _LEASE_MS):
                 try:
@@ -207,7 +229,6 @@ class Derivation:
                         await self._compute(mark, now_ms)
                 except TimeoutError:
                     _log.warning("rollups.slow", endpoint_id=mark.endpoint_id, hour_ms=mark.hour_ms)
-        return len(found)
 
     def _note_points(self, sample: Derivable) -> None:
         waiting = self._waiting.get(sample.endpoint_id)
@@ -231,7 +252,14 @@ class Derivation:
     async def _mark(self, keys: Sequence[Key]) -> None:
         now_ms = unix_ms(self._parts.clock.now())
         await self._parts.rollups.mark(
-            [Mark(*key, stamp=self._parts.new_stamp(), due_ms=due_at(key[1], now_ms=now_ms)) for key in keys]
+            [
+                Mark(
+                    *key,
+                    stamp=self._parts.new_stamp(),
+                    due_ms=due_at(key[1], now_ms=now_ms) + spread_of(key[0]),
+                )
+                for key in keys
+            ]
         )
         for key in keys:
             self._unmarked.pop(key, None)

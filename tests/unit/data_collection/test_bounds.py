@@ -9,7 +9,15 @@ from libs.contracts.errors import UnavailableError
 from libs.contracts.time_series import ListTimeSeries, ReadData, ReadLast, iso
 from services.data_collection.domain.durations import HOUR_MS, MINUTE_MS
 from services.data_collection.domain.lasts import MAX_SERIES
-from services.data_collection.domain.rollups import AT_LATEST_MS, MAX_MARKED, QUIET_MS, Mark, Rollup, Tally
+from services.data_collection.domain.rollups import (
+    AT_LATEST_MS,
+    MAX_MARKED,
+    QUIET_MS,
+    SPREAD_MS,
+    Mark,
+    Rollup,
+    Tally,
+)
 from services.data_collection.usecases.naming import MAX_NAMES, Names
 from services.data_collection.usecases.querying import list_series, read_data, read_last
 from tests.support.rest import Json
@@ -183,7 +191,7 @@ async def test_there_is_at_most_one_mark_for_each_sample_and_none_once_hours_are
     await derivation.mark(places)
     await derivation.mark(places)
     marked = len(grove.rollups.marks)
-    grove.clock.at_ms += AT_LATEST_MS + QUIET_MS + 1
+    grove.clock.at_ms += AT_LATEST_MS + QUIET_MS + SPREAD_MS + 1
     while await derivation.compute_due():
         pass
 

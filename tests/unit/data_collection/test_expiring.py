@@ -8,7 +8,7 @@ import pytest
 from libs.contracts.errors import UnavailableError
 from libs.contracts.time_series import ReadData, iso
 from services.data_collection.domain.durations import DAY_MS, HOUR_MS, MINUTE_MS
-from services.data_collection.domain.rollups import AT_LATEST_MS, QUIET_MS, Rollup
+from services.data_collection.domain.rollups import AT_LATEST_MS, QUIET_MS, SPREAD_MS, Rollup
 from services.data_collection.usecases.expiring import SLICE, Expiring, expire
 from services.data_collection.usecases.querying import read_data
 from tests.support.rest import Json
@@ -78,7 +78,7 @@ async def filled(grove: Grove) -> None:
         ]
     )
     await derivation.flush()
-    grove.clock.at_ms = NOON + 3 * HOUR_MS + AT_LATEST_MS + QUIET_MS + 1
+    grove.clock.at_ms = NOON + 3 * HOUR_MS + AT_LATEST_MS + QUIET_MS + SPREAD_MS + 1
     while await derivation.compute_due():
         pass
     grove.clock.at_ms = NOW
@@ -174,7 +174,7 @@ async def test_a_late_sample_of_an_expired_hour_brings_no_rollup_back(grove: Gro
     derivation.note([await grove.store(NOON - HOUR_MS, {"t": 1}), await grove.store(HORIZON + 1, {"t": 1})])
     await derivation.marked()
 
-    grove.clock.at_ms += QUIET_MS + 1
+    grove.clock.at_ms += QUIET_MS + SPREAD_MS + 1
     done = await derivation.compute_due()
 
     assert done == 2
@@ -197,7 +197,7 @@ async def test_an_hour_that_expires_while_it_is_computed_is_not_rolled_up(config
     derivation = grove.derivation()
     derivation.note([await grove.store(HORIZON - MINUTE_MS, {"t": 1}), await grove.store(HORIZON, {"t": 2})])
     await derivation.marked()
-    grove.clock.at_ms += QUIET_MS + 1
+    grove.clock.at_ms += QUIET_MS + SPREAD_MS + 1
 
     await derivation.compute_due()
 
@@ -213,7 +213,7 @@ async def test_an_hour_about_to_expire_is_not_rolled_up_and_one_that_stays_is(gr
         [await grove.store(NOON + QUIET_MS, {"t": 1}), await grove.store(NOON + HOUR_MS, {"t": 2})]
     )
     await derivation.marked()
-    grove.clock.at_ms += QUIET_MS
+    grove.clock.at_ms += QUIET_MS + SPREAD_MS
 
     await derivation.compute_due()
 
