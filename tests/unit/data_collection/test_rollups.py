@@ -291,22 +291,30 @@ def test_spans_become_as_long_as_suits_what_is_in_them() -> None:
     assert sorted(read)[len(read) // 2] <= 256
 
 
+def lengths_of(spans: Spans, count: int) -> list[int]:
+    """How long the next spans are while nothing is due in them."""
+    lengths: list[int] = []
+    while len(lengths) < count and (span := spans.span) is not None:
+        lengths.append(span[1] - span[0])
+        spans.found(0)
+    return lengths
+
+
 def test_spans_that_could_not_be_read_are_shorter_the_next_time() -> None:
     spans = Spans(most=256)
     spans.begin(NOON)
-    while (longest := spans.span) is not None and longest[0] > 0:
-        spans.found(0)
-    assert longest is not None
+    lengths_of(spans, 8)
+    assert spans.span is not None
+    too_long = spans.span[1] - spans.span[0]
+
     spans.failed()
-
     spans.begin(NOON)
-    lengths = []
-    while (span := spans.span) is not None and len(lengths) < 20:
-        lengths.append(span[1] - span[0])
-        spans.found(0)
+    shorter = lengths_of(spans, 12)
+    spans.begin(NOON)
+    longer_again = lengths_of(spans, 12)
 
-    assert max(lengths) < longest[1] - longest[0]
-    assert lengths[0] >= 1
+    assert max(shorter) == too_long // 4
+    assert max(longer_again) == too_long // 2
 
 
 async def test_a_busy_hour_is_marked_once_and_anew_only_for_late_data(grove: Grove) -> None:
