@@ -27,6 +27,8 @@ RecordT = TypeVar("RecordT", bound=Record)
 REPEATED_AT_START: Final = timedelta(minutes=10)
 
 _BATCH: Final = 64
+_READ_AT_ONCE: Final = 1024
+"""The embedded store reads all that is due, however little of it is taken."""
 _POSSIBLE_WITHIN_S: Final = 1.0
 _REPEAT_WITHIN_S: Final = 15.0
 _FIRST_PAUSE_S: Final = 0.1
@@ -142,9 +144,10 @@ class Announcer:
         return True
 
     async def _sweep(self, log: ChangeLog[RecordT], due_by: datetime) -> bool:
-        while batch := await log.unannounced(due_by=due_by, limit=_BATCH):
-            if not await self._tell_each(log, batch):
-                return False
+        while due := await log.unannounced(due_by=due_by, limit=_READ_AT_ONCE):
+            for start in range(0, len(due), _BATCH):
+                if not await self._tell_each(log, due[start : start + _BATCH]):
+                    return False
         return True
 
     async def _repeat(self, log: ChangeLog[RecordT], since: datetime | None) -> bool:

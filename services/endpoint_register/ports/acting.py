@@ -143,6 +143,10 @@ class Announcing(Protocol):
     def offer(self, endpoint: Endpoint) -> None:
         """Publish the events in this endpoint's outbox soon; never waits, never fails."""
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is enough to publish for a while, so that nothing has to be looked for."""
+
 
 class Changing(Protocol):
     """Writes changes of endpoints; see the module of that name among the use cases."""

@@ -74,6 +74,11 @@ class Announcer:
         """Count the endpoints whose events are known to wait."""
         return len(self._waiting) + len(self._busy)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether as much waits as half of what may."""
+        return 2 * len(self._waiting) > MAX_WAITING or 2 * self._waiting_bytes > MAX_WAITING_BYTES
+
     def offer(self, endpoint: Endpoint) -> None:
         """Publish the events in this endpoint's outbox soon; what does not fit is left to the sweeper."""
         if endpoint.state is not EndpointState.READY:

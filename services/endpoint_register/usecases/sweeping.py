@@ -9,7 +9,7 @@ on who does it.
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -68,6 +68,14 @@ class Sweeper:
             UnavailableError: The store is away; the next sweep goes on.
         """
         due = self._parts.clock.now() - timedelta(seconds=self._pace.outbox_after_s)
+        if not self._parts.announcing.is_busy:
+            await self._sweep_endpoints(due)
+        await tell_untold(before=due, parts=self._parts)
+        for application in await self._parts.applications.unfinished(before=due):
+            await self._guarded(self._finish(application), "application", application.name)
+
+    async def _sweep_endpoints(self, due: datetime) -> None:
+        """Go through all that wait; not while there is a backlog, which the embedded store reads whole."""
         batch: list[Endpoint] = []
         async for endpoint in self._parts.endpoints.unfinished(before=due):
             if endpoint.state is EndpointState.READY:
@@ -77,10 +85,9 @@ class Sweeper:
             if len(batch) == _AT_ONCE:
                 await self._remove(batch)
                 batch.clear()
+            if self._parts.announcing.is_busy:
+                break
         await self._remove(batch)
-        await tell_untold(before=due, parts=self._parts)
-        for application in await self._parts.applications.unfinished(before=due):
-            await self._guarded(self._finish(application), "application", application.name)
 
     def _is_stale(self, endpoint: Endpoint) -> bool:
         age = self._parts.clock.now() - endpoint.created_at

@@ -121,6 +121,7 @@ class OfferBox:
 
     def __init__(self) -> None:
         self.offered: list[Endpoint] = []
+        self.is_busy = False
 
     def offer(self, endpoint: Endpoint) -> None:
         self.offered.append(endpoint)

@@ -133,6 +133,38 @@ async def test_nobody_hears_of_what_is_hidden(world: World, new_twin: NewTwin, a
     assert world.events.attempts == [f"{hidden.incarnation}-1"]
 
 
+async def test_nothing_is_looked_for_while_enough_waits(world: World, new_twin: NewTwin) -> None:
+    await new_twin()
+    world.announcing.offered.clear()
+    world.clock.pass_s(6)
+    world.announcing.is_busy = True
+    await Sweeper(world.parts, pace=PACE).sweep()
+    while_busy = list(world.announcing.offered)
+
+    world.announcing.is_busy = False
+    await Sweeper(world.parts, pace=PACE).sweep()
+
+    assert not while_busy
+    assert len(world.announcing.offered) == 1
+
+
+async def test_it_is_busy_while_half_of_what_may_waits(
+    world: World, new_twin: NewTwin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcing, "MAX_WAITING", 4)
+    idle = Announcer(
+        endpoints=world.endpoints, listing=world.listing, events=world.events, judging=world.judging
+    )
+    for _ in range(3):
+        await new_twin()
+    busy = []
+    for offered in world.announcing.offered:
+        idle.offer(offered)
+        busy.append(idle.is_busy)
+
+    assert busy == [False, False, True]
+
+
 async def test_outboxes_that_are_told_at_the_same_time_are_emptied_together(
     world: World, new_twin: NewTwin, announcer: Announcer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
