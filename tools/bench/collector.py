@@ -35,7 +35,7 @@ class RemoteCollector:
             os.kill(self._pid, signal.SIGCONT)
 
     async def stored(self) -> int:
-        """Samples in the store: its own counter leaves out those of writes that the store answered too late."""
+        """Samples in the store: its counter leaves out those of writes that the store answered too late."""
         async with AsyncMongoClient[dict[str, Any]](self._mongodb) as client:
             return await client.get_database(_DATABASE).get_collection("samples").estimated_document_count()
 
