@@ -122,7 +122,9 @@ class _MongoRecords(Generic[RecordT]):
             return [self._from_document(document) async for document in due.limit(limit)]
 
     async def changed_since(self, instant: datetime) -> AsyncIterator[RecordT]:
-        changed = self._collection.find({"changedDate": {"$gte": instant}}).sort("changedDate", 1)
+        changed = self._collection.find({"changedDate": {"$gte": instant}}, batch_size=_READ_AT_ONCE).sort(
+            "changedDate", 1
+        )
         documents: list[Document] | None = None
         while documents is None or len(documents) == _READ_AT_ONCE:
             with store_errors():

@@ -213,16 +213,20 @@ class MongoEndpointRepository:
 
     async def unfinished(self, *, before: datetime) -> AsyncIterator[Endpoint]:
         """Endpoints that have waited since then, without metadata, the oldest first."""
-        cursor = self._collection.find(
-            {"dueSince": earlier_than(before)}, _without(metadata=False, outbox=True), sort=[("dueSince", 1)]
-        )
-        while True:
-            with store_errors():
-                documents = await cursor.to_list(_BATCH)
-            if not documents:
-                return
-            for document in documents:
-                yield _from_document(document)
+        # Without a size of its own the driver holds up to 16 MB of them.
+        async with self._collection.find(
+            {"dueSince": earlier_than(before)},
+            _without(metadata=False, outbox=True),
+            sort=[("dueSince", 1)],
+            batch_size=_BATCH,
+        ) as cursor:
+            while True:
+                with store_errors():
+                    documents = await cursor.to_list(_BATCH)
+                if not documents:
+                    return
+                for document in documents:
+                    yield _from_document(document)
 
 
 def _without(*, metadata: bool, outbox: bool) -> dict[str, int] | None:
