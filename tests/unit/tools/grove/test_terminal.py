@@ -132,6 +132,14 @@ def test_what_is_no_text_here_is_no_traceback(arguments: list[str], said: str) -
     assert "Traceback" not in ended.stdout.decode()
 
 
+ON_A_TERMINAL = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("tools.grove", run_name="__main__", alter_sys=True)
+"""
+"""What a shell starts in the background ignores Ctrl-C, and so does all that starts there: maybe these tests."""
+
+
 async def interrupted(process: asyncio.subprocess.Process) -> int:
     """Press Ctrl-C as people do: again, where Python was about to read and heard it only behind that."""
     while True:
@@ -145,7 +153,7 @@ async def interrupted(process: asyncio.subprocess.Process) -> int:
 async def test_ctrl_c_ends_a_question() -> None:
     here, there = os.openpty()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tools.grove", "login"),
+        *(sys.executable, "-c", ON_A_TERMINAL, "login"),
         cwd=REPOSITORY,
         stdin=there,
         stdout=there,
