@@ -137,7 +137,7 @@ import runpy, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 runpy.run_module("tools.grove", run_name="__main__", alter_sys=True)
 """
-"""What a shell starts in the background ignores Ctrl-C, and so does all that starts there: maybe these tests."""
+"""What a shell starts in the background ignores Ctrl-C, and so does all that starts there: perhaps tests."""
 
 
 async def interrupted(process: asyncio.subprocess.Process) -> int:
