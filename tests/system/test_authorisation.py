@@ -6,6 +6,7 @@ key and nothing else; every other key is refused, or is told nothing of it; and 
 answers as before.
 """
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -129,6 +130,8 @@ async def _settled(grove: ExampleGrove, headers: Headers) -> Answers:
         shown = all(heard.text != "{}" for heard in await _all(grove, points, headers))
         shown = shown and all('"DONE"' in heard.text for heard in await _all(grove, tasks, headers))
         first = await _all(grove, READING, headers)
+        # What goes on in the background does so every second: tasks, points, counts.
+        await asyncio.sleep(1.5)
         again = await _all(grove, READING, headers)
         return again if shown and first == again else []
 
