@@ -107,8 +107,9 @@ async def build(process: Process) -> None:
 
 async def open_listing(store: Store) -> MongoEndpointListing | LandmarkListing:
     """Choose how lists are read: as the store does it, or in small ranges where it reads whole ones."""
-    listing = MongoEndpointListing(store)
-    return LandmarkListing(listing, store) if await store.reads_whole_ranges() else listing
+    if await store.reads_whole_ranges():
+        return LandmarkListing(MongoEndpointListing(store, by_match=True), store)
+    return MongoEndpointListing(store)
 
 
 async def assemble(

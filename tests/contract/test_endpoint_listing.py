@@ -53,8 +53,11 @@ async def store(server: StoreServer) -> AsyncIterator[Store]:
 async def kept(request: pytest.FixtureRequest, store: Store) -> Kept:
     if request.param == "memory":
         return Kept(InMemoryEndpointListing())
-    plain = MongoEndpointListing(store)
-    listing = plain if request.param == "store" else LandmarkListing(plain, store, size=1)
+    if request.param == "store":
+        plain = MongoEndpointListing(store, by_match=True)
+        await plain.prepare()
+        return Kept(plain, store)
+    listing = LandmarkListing(MongoEndpointListing(store, by_match=True), store, size=1)
     await listing.prepare()
     return Kept(listing, store)
 
@@ -218,6 +221,7 @@ PARTS = [
     for descending in (False, True)
     for application, version in ((None, None), (OLIVES, None), (None, V2))
 ]
+PARTS += [replace(part, filter_id=name) for part in PARTS if part.key in {"id", "created"} for name in "xy"]
 
 
 async def assert_alike(listing: EndpointListing, model: EndpointListing, chance: random.Random) -> None:
@@ -239,10 +243,10 @@ async def assert_alike(listing: EndpointListing, model: EndpointListing, chance:
 async def test_blocks_change_no_answer(store: Store, seed: int) -> None:
     """Lines come, move and go between questions; blocks are cut, joined, forgotten and found again."""
     chance, model = random.Random(seed), InMemoryEndpointListing()
-    plain = MongoEndpointListing(store)
+    plain = MongoEndpointListing(store, by_match=True)
     listing = LandmarkListing(plain, store, size=4)
     await listing.prepare()
-    for step in range(70):
+    for step in range(90):
         name = f"{chance.randrange(40):03}"
         version = chance.choice([V1, V2, AppVersionName("figs-v1")])
         application = ApplicationName(version.rpartition("-")[0])
@@ -254,6 +258,7 @@ async def test_blocks_change_no_answer(store: Store, seed: int) -> None:
                 version=version,
                 created_at=created_at,
                 seq=chance.choice([0, step]),
+                filters=chance.choice([(), ("x",), ("y", "x")]),
             )
         )
         match chance.randrange(8):
@@ -276,7 +281,7 @@ async def test_blocks_change_no_answer(store: Store, seed: int) -> None:
 
 async def test_only_small_ranges_are_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a hundred lines a page is found without reading more than two blocks, and a count reads none."""
-    plain = MongoEndpointListing(store)
+    plain = MongoEndpointListing(store, by_match=True)
     listing = LandmarkListing(plain, store, size=8)
     await listing.prepare()
     await listing.put_new([listed(endpoint(f"{number:03}")) for number in range(100)])
@@ -317,7 +322,7 @@ async def test_only_small_ranges_are_read(store: Store, monkeypatch: pytest.Monk
 async def test_what_may_have_been_written_is_counted_again(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = MongoEndpointListing(store)
+    plain = MongoEndpointListing(store, by_match=True)
     listing = LandmarkListing(plain, store)
     await listing.prepare()
     write = plain.write
@@ -334,7 +339,7 @@ async def test_what_may_have_been_written_is_counted_again(
 
 
 async def test_no_count_is_believed_that_a_write_met(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = MongoEndpointListing(store)
+    plain = MongoEndpointListing(store, by_match=True)
     listing = LandmarkListing(plain, store)
     await listing.prepare()
     await listing.put(listed(endpoint("a")))
@@ -368,7 +373,7 @@ async def test_no_count_is_believed_that_a_write_met(store: Store, monkeypatch: 
 
 
 async def test_what_another_replica_writes_is_counted_in_the_end(store: Store) -> None:
-    ours, theirs = (LandmarkListing(MongoEndpointListing(store), store) for _ in range(2))
+    ours, theirs = (LandmarkListing(MongoEndpointListing(store, by_match=True), store) for _ in range(2))
     await ours.prepare()
     await theirs.prepare()
     assert await ours.count(EVERYTHING) == 0
@@ -377,3 +382,104 @@ async def test_what_another_replica_writes_is_counted_in_the_end(store: Store) -
     await ours.tend()
 
     assert await ours.count(EVERYTHING) == 1
+
+
+async def test_what_matches_is_read_in_small_ranges(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = MongoEndpointListing(store, by_match=True)
+    listing = LandmarkListing(plain, store, size=8)
+    await listing.prepare()
+    part = range_of(Order.CREATED, descending=True)
+    matching, rare = replace(part, filter_id="x"), replace(part, filter_id="rare")
+    assert await listing.count(matching) == 0  # as somebody asks who has just made a filter
+    for number in range(60):
+        created_at = START + timedelta(milliseconds=number)
+        await listing.put(listed(endpoint(f"{number:03}", created_at=created_at)))
+        matches = ("rare", "x") if number % 24 == 3 else ("x",)
+        await listing.put(listed(endpoint(f"{number:03}", created_at=created_at, filters=matches, seq=1)))
+        await listing.tend()
+    sizes: list[int] = []
+    read_matching = plain.matching
+
+    async def read(filter_id: str, bounds: tuple[str, str | None]) -> list[Listed]:
+        lines = await read_matching(filter_id, bounds)
+        sizes.append(len(lines))
+        return lines
+
+    monkeypatch.setattr(plain, "matching", read)
+
+    page = await listing.page(matching, offset=30, limit=5)
+    total = await listing.count(matching)
+    after_that = await listing.page(matching, after=page[-1].keys["created"], limit=2)
+    ranges = len(sizes)
+    assert await listing.count(rare) == 3
+    await listing.tend()
+    sizes.clear()
+    rare_page = await listing.page(rare, offset=1, limit=5)
+
+    assert [line.endpoint_id for line in (*page, *after_that)] == [f"{29 - each:03}" for each in range(7)]
+    assert total == 60
+    assert ranges <= 4
+    assert [line.endpoint_id for line in rare_page] == ["027", "003"]
+    assert sizes == [3]  # blocks in which little matches have been joined
+
+
+async def test_a_filter_first_asked_for_while_lines_are_written_counts_them_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = MongoEndpointListing(store, by_match=True)
+    listing = LandmarkListing(plain, store)
+    await listing.prepare()
+    matching = replace(EVERYTHING, filter_id="x")
+    line = listed(endpoint(filters=("x",)))
+    write = plain.write
+
+    async def count_before_the_answer(line: Listed) -> tuple[str, bool]:
+        answer = await write(line)
+        await listing.count(matching)
+        return answer
+
+    monkeypatch.setattr(plain, "write", count_before_the_answer)
+    await listing.put(line)
+
+    assert await listing.count(matching) == 1
+
+
+async def test_what_matched_before_blocks_were_read_is_found(store: Store) -> None:
+    before = MongoEndpointListing(store)
+    await before.prepare()
+    line = listed(endpoint(filters=("x",)))
+    await before.put(line)
+    await before.put(listed(endpoint("other")))
+
+    listing = LandmarkListing(MongoEndpointListing(store, by_match=True), store)
+    await listing.prepare()
+
+    part = replace(range_of(Order.CREATED, descending=False), filter_id="x")
+    assert await listing.page(part, limit=10) == [line]
+    assert await listing.count(part) == 1
+
+
+async def test_a_line_that_moved_while_it_is_dropped_leaves_no_count(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = MongoEndpointListing(store, by_match=True)
+    listing = LandmarkListing(plain, store)
+    await listing.prepare()
+    await listing.put(listed(endpoint()))
+    parts = [range_of(Order.ENDPOINT_ID, descending=False, version=version) for version in (V1, V2)]
+    for part in parts:
+        await listing.count(part)
+    erase = plain.erase
+
+    async def move_first(endpoint_id: EndpointId, *, incarnation: str, seq: int | None = None) -> bool:
+        monkeypatch.setattr(plain, "erase", erase)
+        await listing.put(listed(endpoint(version=V2, seq=1)))
+        for part in parts:
+            await listing.count(part)
+        return await erase(endpoint_id, incarnation=incarnation, seq=seq)
+
+    monkeypatch.setattr(plain, "erase", move_first)
+    await listing.drop(EndpointId("tree"), incarnation="of-tree")
+
+    assert [await listing.count(part) for part in parts] == [0, 0]
+    assert await listing.count(EVERYTHING) == 0

@@ -108,8 +108,10 @@ class Landmarks:
         self.counts[number] = None if count is None or count + by < 0 else count + by
 
     def forget(self, key: str) -> None:
-        """Note that nobody knows whether a line came or went there."""
-        self.counts[self._block_of(key)] = None
+        """Note that nobody knows whether a line came or went there, nor will who counts just now."""
+        number = self._block_of(key)
+        self.counts[number] = None
+        self._writes[number] += 1
 
     def counted(self, piece: Piece, count: int) -> None:
         """Note what was counted, if it is a block still."""
@@ -174,6 +176,13 @@ class Landmarks:
         # What was begun for either may not pass for a count of both.
         self._writes[number] += self._writes.pop(number + 1) + 1
         return self.begins.pop(number + 1)
+
+    def compact(self) -> None:
+        """Join all neighbours that are nearly empty."""
+        number = 0
+        while number < len(self.begins):
+            if self.merge(self.begins[number]) is None:
+                number += 1
 
     def _cut(self, key: str) -> None:
         number = self._block_of(key)

@@ -84,6 +84,10 @@ class Listed:
     keys: Mapping[str, str]
     filters: tuple[str, ...] = ()
 
+    def precedes(self, line: "Listed") -> bool:
+        """Tell whether the other one is of a later change of the same incarnation."""
+        return self.incarnation == line.incarnation and self.seq < line.seq
+
     def is_behind(self, endpoint: Endpoint) -> bool:
         """Tell whether it says something else than the endpoint it is about."""
         return self.keys != keys_of(endpoint) or self.filters != endpoint.filters

@@ -3,14 +3,15 @@
 See :mod:`services.endpoint_register.domain.landmarks` for the idea and docs/adr/0011 for what it brings. A
 collection ``landmarks`` keeps where blocks begin, a document for each order, so that a start finds it;
 how many lines they have is in memory, follows every write of this process, and is counted again now and
-then, because another replica writes as well.
+then, because another replica writes as well. What matches a filter is an order as well, cut like that of
+all endpoints by creation when somebody first asks for it.
 """
 
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -20,25 +21,32 @@ from libs.store import Store, store_errors
 from services.endpoint_register.domain.landmarks import BLOCK, Landmarks, Piece
 from services.endpoint_register.domain.listing import KEYS, Listed, Range
 from services.endpoint_register.mongo.listing import MongoEndpointListing
+from services.endpoint_register.mongo.orders import CREATED, BlockOrder, MatchOrder
 
 _EVERY_S: Final = 1.0
 _COUNTED_TOGETHER: Final = 8
-_ASKED_S: Final = 600.0
-"""An order that nobody asked for since then is not counted again."""
+_MAX_MATCH_ORDERS: Final = 256
+_MATCHES_ARE_THERE: Final = "matches"
+"""The document that says that every line has what is read of matches."""
 
 _log = structlog.get_logger()
 
 
 class LandmarkListing:
-    """The listing, read block by block; :meth:`run` is the root task that keeps blocks small."""
+    """The listing, read block by block; :meth:`run` is the root task that keeps blocks small.
+
+    Args:
+        listing: The lines, with what is read of matches.
+        store: Where blocks are kept.
+        size: Lines of a block.
+    """
 
     def __init__(self, listing: MongoEndpointListing, store: Store, *, size: int = BLOCK) -> None:
         self._listing = listing
         self._collection = store.collection("landmarks")
         self._size = size
-        self._landmarks = {key: Landmarks(size) for key in KEYS}
-        self._asked_at: dict[str, float] = {}
-        self._counted_up_to = dict.fromkeys(KEYS, "")
+        self._orders = {key: BlockOrder(listing, key, Landmarks(size)) for key in KEYS}
+        self._matches: dict[str, MatchOrder] = {}
         self._grown = asyncio.Event()
 
     async def prepare(self) -> None:
@@ -46,14 +54,20 @@ class LandmarkListing:
         await self._listing.prepare()
         with store_errors():
             documents = await self._collection.find({}).to_list()
-        begins = {document["_id"]: document["begins"] for document in documents}
-        for key in KEYS:
-            self._landmarks[key] = Landmarks.at(begins.get(key, ()), size=self._size)
+        kept: dict[str, Any] = {document["_id"]: document.get("begins", ()) for document in documents}
+        if _MATCHES_ARE_THERE not in kept:
+            await self._listing.add_matches()
+            with store_errors():
+                await self._collection.update_one({"_id": _MATCHES_ARE_THERE}, {"$set": {}}, upsert=True)
+        begins = {key: kept[key] for key in KEYS if key in kept}
+        for key, order in self._orders.items():
+            order.landmarks = Landmarks.at(begins.get(key, ()), size=self._size)
         if not begins:
-            whole = self._landmarks[KEYS[0]].block("")
-            count = await self._listing.count_between(KEYS[0], (whole.low, whole.high))
-            for landmarks in self._landmarks.values():
-                landmarks.counted(whole, count)
+            first = self._orders[KEYS[0]]
+            whole = first.landmarks.block("")
+            count = await first.count((whole.low, whole.high))
+            for order in self._orders.values():
+                order.landmarks.counted(whole, count)
             self._grown.set()
 
     async def put(self, line: Listed) -> str:
@@ -61,10 +75,13 @@ class LandmarkListing:
         # An endpoint of which nothing was told yet has no line before.
         before = await self._listing.find(line.endpoint_id) if line.seq else None
         with self._write(line, before):
+            if before is not None and before.precedes(line) and await self._listing.replace(before, line):
+                self._note(before, line)
+                return line.incarnation
             standing, is_new = await self._listing.write(line)
             if is_new:
-                self._note(line, 1)
-            elif before is None or before.keys != line.keys:
+                self._note(None, line)
+            elif before != line:
                 self._forget(line, before)
         return standing
 
@@ -76,31 +93,33 @@ class LandmarkListing:
                 self._forget(*lines)
             else:
                 for line in lines:
-                    self._note(line, 1)
+                    self._note(None, line)
         return standing
 
     async def drop(self, endpoint_id: EndpointId, *, incarnation: str) -> None:
         """List it no more, if it still is this incarnation."""
-        line = await self._listing.find(endpoint_id)
-        if line is None or line.incarnation != incarnation:
-            return  # lines of an incarnation are written before it is dropped
-        with self._write(line):
-            if await self._listing.erase(endpoint_id, incarnation=incarnation):
-                self._note(line, -1)
+        while True:
+            line = await self._listing.find(endpoint_id)
+            if line is None or line.incarnation != incarnation:
+                return  # lines of an incarnation are written before it is dropped
+            with self._write(line):
+                if await self._listing.erase(endpoint_id, incarnation=incarnation, seq=line.seq):
+                    self._note(line, None)
+                    return
 
     async def page(self, part: Range, *, offset: int = 0, limit: int, after: str = "") -> list[Listed]:
         """The lines of a page, in order; ``after`` is the key behind which it begins."""
-        if part.filter_id is not None:
+        order = self._order_of(part)
+        if order is None or order.key != part.key:
             return await self._listing.page(part, offset=offset, limit=limit, after=after)
         lines: list[Listed] = []
-        for piece in self._pieces(part, after):
+        for piece in self._pieces(order, part, after):
             if offset:
-                count = await self._count(part.key, piece)
+                count = await self._count(order, piece)
                 if count <= offset:
                     offset -= count
                     continue
-            lines += await self._listing.between(
-                part.key,
+            lines += await order.lines(
                 (piece.low, piece.high),
                 descending=part.descending,
                 offset=offset,
@@ -117,9 +136,10 @@ class LandmarkListing:
 
     async def count(self, part: Range) -> int:
         """How many there are."""
-        if part.filter_id is not None:
+        order = self._order_of(part)
+        if order is None:
             return await self._listing.count(part)
-        return sum([await self._count(part.key, piece) for piece in self._pieces(part)])
+        return sum([await self._count(order, piece) for piece in self._pieces(order, part)])
 
     async def run(self) -> None:
         """Split blocks that have grown, and count again what others may have changed, until cancelled."""
@@ -140,85 +160,108 @@ class LandmarkListing:
         Raises:
             UnavailableError: The store is away.
         """
-        for key, landmarks in self._landmarks.items():
+        for order in self._all():
+            landmarks = order.landmarks
             for block in landmarks.large():
-                await self._split(key, landmarks, block)
-            unknown = landmarks.unknown(self._counted_up_to[key], limit=_COUNTED_TOGETHER)
+                await self._split(order, block)
+            unknown = landmarks.unknown(order.counted_up_to, limit=_COUNTED_TOGETHER)
             for block in unknown:
-                await self._count_again(key, landmarks, block)
-            if not unknown and self._is_asked_for(key):
-                await self._count_again(key, landmarks, landmarks.block(self._counted_up_to[key]))
+                await self._count_again(order, block)
+            if not unknown and order.is_asked_for:
+                await self._count_again(order, landmarks.block(order.counted_up_to))
+        for matches in self._matches.values():
+            matches.landmarks.compact()
 
-    def _pieces(self, part: Range, after: str = "") -> list[Piece]:
-        landmarks = self._landmarks[part.key]
-        self._asked_at[part.key] = _now()
+    def _all(self) -> list[BlockOrder]:
+        return [*self._orders.values(), *self._matches.values()]
+
+    def _order_of(self, part: Range) -> BlockOrder | None:
+        """Find the order whose blocks tell how many are in a range; None = there is none."""
+        if part.filter_id is None:
+            return self._orders[part.key]
+        if part.prefix:
+            return None
+        order = self._matches.get(part.filter_id)
+        if order is None:
+            if len(self._matches) >= _MAX_MATCH_ORDERS:
+                del self._matches[min(self._matches, key=lambda name: self._matches[name].asked_at)]
+            # What matches is no more than what there is, so these blocks are small enough to begin with.
+            landmarks = Landmarks.at(self._orders[CREATED].landmarks.begins, size=self._size)
+            order = self._matches[part.filter_id] = MatchOrder(self._listing, part.filter_id, landmarks)
+        return order
+
+    def _pieces(self, order: BlockOrder, part: Range, after: str = "") -> list[Piece]:
+        order.ask()
         if part.prefix.endswith("/"):  # an application or a version, not a search that is asked for once
-            landmarks.place((part.prefix, part.end))
-        pieces = landmarks.pieces(*part.bounds(after))
+            order.landmarks.place((part.prefix, part.end))
+        pieces = order.landmarks.pieces(*part.bounds(after))
         return pieces[::-1] if part.descending else pieces
 
-    async def _count(self, key: str, piece: Piece) -> int:
+    async def _count(self, order: BlockOrder, piece: Piece) -> int:
         if piece.count is not None:
             return piece.count
-        landmarks = self._landmarks[key]
-        moment = landmarks.moment(piece)
-        count = await self._listing.count_between(key, (piece.low, piece.high))
-        if moment is not None and moment == landmarks.moment(piece):
-            landmarks.counted(piece, count)
-        if landmarks.is_large(count):
+        moment = order.landmarks.moment(piece)
+        count = await order.count((piece.low, piece.high))
+        if moment is not None and moment == order.landmarks.moment(piece):
+            order.landmarks.counted(piece, count)
+        if order.landmarks.is_large(count):
             self._grown.set()
         return count
 
-    async def _count_again(self, key: str, landmarks: Landmarks, block: Piece) -> None:
-        self._counted_up_to[key] = block.high or ""
-        count = await self._count(key, replace(block, count=None))
-        if landmarks.is_large(count):
-            await self._split(key, landmarks, block)
+    async def _count_again(self, order: BlockOrder, block: Piece) -> None:
+        order.counted_up_to = block.high or ""
+        count = await self._count(order, replace(block, count=None))
+        if order.landmarks.is_large(count):
+            await self._split(order, block)
             return
-        gone = landmarks.merge(block.low)
-        if gone is not None:
+        gone = order.landmarks.merge(block.low)
+        if gone is not None and not isinstance(order, MatchOrder):
             with store_errors():
-                await self._collection.update_one({"_id": key}, {"$pull": {"begins": gone}})
+                await self._collection.update_one({"_id": order.key}, {"$pull": {"begins": gone}})
 
-    async def _split(self, key: str, landmarks: Landmarks, block: Piece) -> None:
-        moment = landmarks.moment(block)
-        keys = await self._listing.keys(key, (block.low, block.high))
-        exact = moment is not None and moment == landmarks.moment(block)
-        cuts = landmarks.split(keys, exact=exact)
-        with store_errors():
-            await self._collection.update_one(
-                {"_id": key}, {"$addToSet": {"begins": {"$each": cuts}}}, upsert=True
-            )
-
-    def _is_asked_for(self, key: str) -> bool:
-        return _now() - self._asked_at.get(key, -_ASKED_S) < _ASKED_S
+    async def _split(self, order: BlockOrder, block: Piece) -> None:
+        moment = order.landmarks.moment(block)
+        keys = await order.keys((block.low, block.high))
+        exact = moment is not None and moment == order.landmarks.moment(block)
+        cuts = order.landmarks.split(keys, exact=exact)
+        if not isinstance(order, MatchOrder):
+            with store_errors():
+                await self._collection.update_one(
+                    {"_id": order.key}, {"$addToSet": {"begins": {"$each": cuts}}}, upsert=True
+                )
 
     @contextmanager
     def _write(self, *lines: Listed | None) -> Iterator[None]:
         """Let no count be believed that meets these lines; when the outcome is unknown, none of theirs."""
-        keys = [(self._landmarks[key], line.keys[key]) for line in lines if line is not None for key in KEYS]
-        for landmarks, key in keys:
-            landmarks.write_begins(key)
+        met = {order: [key for key in map(order.key_of, lines) if key is not None] for order in self._all()}
+        for order, keys in met.items():
+            for key in keys:
+                order.landmarks.write_begins(key)
         try:
             yield
         except BaseException:
             self._forget(*lines)
             raise
         finally:
-            for landmarks, key in keys:
-                landmarks.write_ends(key)
+            for order, keys in met.items():
+                for key in keys:
+                    order.landmarks.write_ends(key)
+            self._forget(*lines, of=[order for order in self._all() if order not in met])
 
-    def _note(self, line: Listed, by: int) -> None:
-        for key, landmarks in self._landmarks.items():
-            landmarks.changed(line.keys[key], by)
-            if landmarks.is_large(landmarks.block(line.keys[key]).count or 0):
-                self._grown.set()
+    def _note(self, before: Listed | None, after: Listed | None) -> None:
+        for order in self._all():
+            was, is_now = order.key_of(before), order.key_of(after)
+            if was == is_now:
+                continue
+            if was is not None:
+                order.landmarks.changed(was, -1)
+            if is_now is not None:
+                order.landmarks.changed(is_now, 1)
+                if order.landmarks.is_large(order.landmarks.block(is_now).count or 0):
+                    self._grown.set()
 
-    def _forget(self, *lines: Listed | None) -> None:
-        for line in filter(None, lines):
-            for key, landmarks in self._landmarks.items():
-                landmarks.forget(line.keys[key])
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+    def _forget(self, *lines: Listed | None, of: Sequence[BlockOrder] | None = None) -> None:
+        for order in self._all() if of is None else of:
+            for key in map(order.key_of, lines):
+                if key is not None:
+                    order.landmarks.forget(key)

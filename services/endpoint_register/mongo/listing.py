@@ -12,6 +12,8 @@ _INDEXES: Final = (
     Index(name="filters", keys=[("filters", 1), ("created", 1)]),
 )
 
+_MATCHED: Final = Index(name="matched", keys=[("matched", 1)])
+
 _NAMES_AT_ONCE: Final = 1000
 """In one answer of the store, some 80 KB."""
 
@@ -20,15 +22,21 @@ Bounds: TypeAlias = tuple[str, str | None]
 
 
 class MongoEndpointListing:
-    """The collection ``listing``."""
+    """The collection ``listing``.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        store: Where it is.
+        by_match: Keep what :meth:`matching` reads: for a store whose index ``filters`` has no ranges to read.
+    """
+
+    def __init__(self, store: Store, *, by_match: bool = False) -> None:
         self._store = store
+        self._by_match = by_match
         self._collection = store.collection("listing")
 
     async def prepare(self) -> None:
         """Create the indexes."""
-        await self._store.ensure(self._collection, _INDEXES)
+        await self._store.ensure(self._collection, (*_INDEXES, *([_MATCHED] if self._by_match else [])))
 
     async def put(self, line: Listed) -> str:
         """List an endpoint unless its line is as new, or of another incarnation; tell whose line stands."""
@@ -37,11 +45,10 @@ class MongoEndpointListing:
     async def write(self, line: Listed) -> tuple[str, bool]:
         """Put a line; tell whose line stands, and whether it is a new one."""
         older = {"_id": line.endpoint_id, "incarnation": line.incarnation, "seq": {"$lt": line.seq}}
-        change = {"$set": {"seq": line.seq, **line.keys, "filters": list(line.filters)}}
         while True:
             try:
                 with store_errors():
-                    result = await self._collection.update_one(older, change, upsert=True)
+                    result = await self._collection.update_one(older, self._change(line), upsert=True)
             except DuplicateError:
                 with store_errors():
                     found = await self._collection.find_one({"_id": line.endpoint_id}, {"incarnation": 1})
@@ -49,6 +56,13 @@ class MongoEndpointListing:
                     continue  # dropped in between
                 return str(found["incarnation"]), False
             return line.incarnation, result.upserted_id is not None
+
+    async def replace(self, before: Listed, line: Listed) -> bool:
+        """Put a later line of the same incarnation, if this one stands there still."""
+        standing = {"_id": before.endpoint_id, "incarnation": before.incarnation, "seq": before.seq}
+        with store_errors():
+            result = await self._collection.update_one(standing, self._change(line))
+        return result.matched_count == 1
 
     async def put_new(self, lines: Sequence[Listed]) -> set[EndpointId]:
         """List endpoints that have no line; tell which are listed as these incarnations now."""
@@ -76,10 +90,13 @@ class MongoEndpointListing:
         """List it no more, if it still is this incarnation."""
         await self.erase(endpoint_id, incarnation=incarnation)
 
-    async def erase(self, endpoint_id: EndpointId, *, incarnation: str) -> bool:
-        """Drop the line of this incarnation; False when there is none."""
+    async def erase(self, endpoint_id: EndpointId, *, incarnation: str, seq: int | None = None) -> bool:
+        """Drop the line of this incarnation, and only as of this change if one is named; False = none."""
+        named: dict[str, Any] = {"_id": endpoint_id, "incarnation": incarnation}
+        if seq is not None:
+            named["seq"] = seq
         with store_errors():
-            result = await self._collection.delete_one({"_id": endpoint_id, "incarnation": incarnation})
+            result = await self._collection.delete_one(named)
         return result.deleted_count == 1
 
     async def find(self, endpoint_id: EndpointId) -> Listed | None:
@@ -110,6 +127,30 @@ class MongoEndpointListing:
             ).to_list()
         return [document[key] for document in documents]
 
+    async def matching(self, filter_id: str, bounds: Bounds) -> list[Listed]:
+        """What matches a filter and has its key ``created`` between two, in any order."""
+        low, high = bounds
+        within = _between(
+            (_match(filter_id, low), f"{filter_id}0" if high is None else _match(filter_id, high))
+        )
+        with store_errors():
+            documents = await self._collection.find({"matched": within}).to_list()
+        # Two conditions on an array may hold for two of its entries: whether they do, stores disagree.
+        lines = map(_from_document, documents)
+        return [
+            line for line in lines if filter_id in line.filters and _is_within(line.keys["created"], bounds)
+        ]
+
+    async def add_matches(self) -> None:
+        """Complete lines that were written where :meth:`matching` was not read."""
+        unknown = {"filters.0": {"$exists": True}, "matched": {"$exists": False}}
+        with store_errors():
+            async for document in self._collection.find(unknown):
+                line = _from_document(document)
+                await self._collection.update_one(
+                    {"_id": document["_id"], "seq": document["seq"]}, {"$set": {"matched": _matches_of(line)}}
+                )
+
     async def names(self, part: Range, *, limit: int) -> dict[EndpointId, str]:
         """Who is in a range, in any order, each with the incarnation that its line means."""
         with store_errors():
@@ -135,6 +176,23 @@ class MongoEndpointListing:
         with store_errors():
             documents = await self._collection.find(query, sort=order, skip=offset, limit=limit).to_list()
         return [_from_document(document) for document in documents]
+
+    def _change(self, line: Listed) -> dict[str, Any]:
+        matched = {"matched": _matches_of(line)} if self._by_match else {}
+        return {"$set": {"seq": line.seq, **line.keys, "filters": list(line.filters), **matched}}
+
+
+def _matches_of(line: Listed) -> list[str]:
+    return [_match(each, line.keys["created"]) for each in line.filters]
+
+
+def _match(filter_id: str, created: str) -> str:
+    return f"{filter_id}/{created}"
+
+
+def _is_within(key: str, bounds: Bounds) -> bool:
+    low, high = bounds
+    return low <= key and (high is None or key < high)
 
 
 def _between(bounds: Bounds) -> dict[str, str]:

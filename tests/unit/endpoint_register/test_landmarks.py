@@ -47,6 +47,12 @@ class Cutting(RuleBasedStateMachine):
         self.landmarks.changed(key, 1)
         self.landmarks.write_ends(key)
 
+    @rule(key=KEYS)
+    def come_unnoticed(self, key: str) -> None:
+        if key not in self.keys and key not in self.written:
+            insort(self.keys, key)
+            self.landmarks.forget(key)
+
     @rule(key=KEYS, late=st.booleans())
     def begin_to_count(self, key: str, *, late: bool) -> None:
         block = self.landmarks.block(key)
@@ -93,6 +99,11 @@ class Cutting(RuleBasedStateMachine):
         before = len(self.landmarks.begins)
         gone = self.landmarks.merge(key)
         assert len(self.landmarks.begins) == before - (gone is not None)
+
+    @rule()
+    def join_all(self) -> None:
+        self.landmarks.compact()
+        assert all(self.landmarks.merge(begin) is None for begin in tuple(self.landmarks.begins))
 
     @rule(low=st.one_of(st.just(""), KEYS), high=st.one_of(st.none(), KEYS))
     def ask(self, low: str, high: str | None) -> None:
