@@ -1,0 +1,302 @@
+"""Lists in blocks: no cut changes an answer, counts are right, and only small ranges are read."""
+
+import random
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from libs.contracts.errors import UnavailableError
+from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
+from libs.store import Store
+from services.endpoint_register.domain.listing import Listed, Order, listed, range_of
+from services.endpoint_register.mongo import LandmarkListing, MongoEndpointListing
+from services.endpoint_register.ports import EndpointListing
+from tests.contract.listed_endpoints import EVERYTHING, OLIVES, V1, V2, endpoint
+from tests.support.servers import StoreServer, fresh_database, store_process
+from tests.unit.endpoint_register.endpoint_fakes import InMemoryEndpointListing
+from tests.unit.endpoint_register.time_and_chance import START
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+    with store_process(tmp_path_factory.mktemp("contract")) as server:
+        yield server
+
+
+@pytest.fixture
+async def store(server: StoreServer) -> AsyncIterator[Store]:
+    store = Store.open(server.url, database=fresh_database(), app_name="test")
+    yield store
+    await store.close()
+
+
+PARTS = [
+    range_of(order, descending=descending, application=application, version=version)
+    for order in Order
+    for descending in (False, True)
+    for application, version in ((None, None), (OLIVES, None), (None, V2))
+]
+PARTS += [replace(part, filter_id=name) for part in PARTS if part.key in {"id", "created"} for name in "xy"]
+
+
+async def assert_alike(listing: EndpointListing, model: EndpointListing, chance: random.Random) -> None:
+    part = chance.choice(PARTS)
+    if part.key in {"id", "applicationId"} and chance.random() < 1 / 2:
+        part = replace(part, prefix=f"{part.prefix}{chance.choice('012')}")
+    offset, limit = chance.randrange(12), chance.randrange(1, 8)
+    page = await model.page(part, offset=offset, limit=limit)
+
+    assert await listing.page(part, offset=offset, limit=limit) == page
+    assert await listing.count(part) == await model.count(part)
+    for line in page[:1]:
+        after = line.keys[part.key]
+        expected = await model.page(part, after=after, limit=limit)
+        assert await listing.page(part, after=after, limit=limit) == expected
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_blocks_change_no_answer(store: Store, seed: int) -> None:
+    """Lines come, move and go between questions; blocks are cut, joined, forgotten and found again."""
+    chance, model = random.Random(seed), InMemoryEndpointListing()
+    plain = MongoEndpointListing(store, by_match=True)
+    listing = LandmarkListing(plain, store, size=4)
+    await listing.prepare()
+    for step in range(90):
+        name = f"{chance.randrange(40):03}"
+        version = chance.choice([V1, V2, AppVersionName("figs-v1")])
+        application = ApplicationName(version.rpartition("-")[0])
+        created_at = START + timedelta(milliseconds=chance.randrange(3))
+        line = listed(
+            endpoint(
+                name,
+                application=application,
+                version=version,
+                created_at=created_at,
+                seq=chance.choice([0, step]),
+                filters=chance.choice([(), ("x",), ("y", "x")]),
+            )
+        )
+        match chance.randrange(8):
+            case 0 | 1 | 2:
+                assert await listing.put(line) == await model.put(line)
+            case 3 | 4:
+                names = {f"{chance.randrange(40):03}" for _ in range(6)}
+                lines = [listed(endpoint(each, version=version, application=application)) for each in names]
+                assert await listing.put_new(lines) == await model.put_new(lines)
+            case 5:
+                for each in (listing, model):
+                    await each.drop(line.endpoint_id, incarnation=line.incarnation)
+            case 6:
+                await listing.tend()
+            case 7 if step % 2:
+                listing = LandmarkListing(plain, store, size=4)
+                await listing.prepare()
+        await assert_alike(listing, model, chance)
+
+
+async def test_only_small_ranges_are_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a hundred lines a page is found without reading more than two blocks, and a count reads none."""
+    plain = MongoEndpointListing(store, by_match=True)
+    listing = LandmarkListing(plain, store, size=8)
+    await listing.prepare()
+    await listing.put_new([listed(endpoint(f"{number:03}")) for number in range(100)])
+    await listing.tend()
+    part = range_of(Order.ENDPOINT_ID, descending=False, application=OLIVES)
+    await listing.count(part)  # cuts where the application begins and ends, and counts there
+    ranges: list[tuple[str, tuple[str, str | None]]] = []
+    between, count_between = plain.between, plain.count_between
+
+    async def read(
+        key: str, bounds: tuple[str, str | None], *, descending: bool, offset: int, limit: int
+    ) -> list[Listed]:
+        ranges.append((key, bounds))
+        return await between(key, bounds, descending=descending, offset=offset, limit=limit)
+
+    async def counted(key: str, bounds: tuple[str, str | None]) -> int:
+        ranges.append((key, bounds))
+        return await count_between(key, bounds)
+
+    monkeypatch.setattr(plain, "between", read)
+    monkeypatch.setattr(plain, "count_between", counted)
+
+    page = await listing.page(part, offset=50, limit=8)
+    total = await listing.count(part)
+    found_again = LandmarkListing(plain, store, size=8)
+    await found_again.prepare()
+    first = await found_again.page(part, limit=8)
+
+    assert [line.endpoint_id for line in (*page, *first)] == [
+        f"{number:03}" for number in (*range(50, 58), *range(8))
+    ]
+    assert total == 100
+    sizes = [await count_between(key, bounds) for key, bounds in ranges]
+    assert 0 < max(sizes) <= 16
+    assert len(sizes) <= 4
+
+
+async def test_what_may_have_been_written_is_counted_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = MongoEndpointListing(store, by_match=True)
+    listing = LandmarkListing(plain, store)
+    await listing.prepare()
+    write = plain.write
+
+    async def lose_the_answer(line: Listed) -> tuple[str, bool]:
+        await write(line)
+        raise UnavailableError("the answer was lost")
+
+    monkeypatch.setattr(plain, "write", lose_the_answer)
+    with pytest.raises(UnavailableError):
+        await listing.put(listed(endpoint()))
+
+    assert await listing.count(EVERYTHING) == 1
+
+
+async def test_no_count_is_believed_that_a_write_met(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = MongoEndpointListing(store, by_match=True)
+    listing = LandmarkListing(plain, store)
+    await listing.prepare()
+    await listing.put(listed(endpoint("a")))
+    listing = LandmarkListing(plain, store)  # it has counted nothing yet
+    await plain.prepare()
+    write, count_between = plain.write, plain.count_between
+    counting: list[bool] = []
+
+    async def count_before_the_answer(line: Listed) -> tuple[str, bool]:
+        answer = await write(line)
+        await listing.count(EVERYTHING)
+        return answer
+
+    async def write_before_the_answer(key: str, bounds: tuple[str, str | None]) -> int:
+        count = await count_between(key, bounds)
+        if not counting:
+            counting.append(True)
+            await listing.put(listed(endpoint("c")))
+        return count
+
+    monkeypatch.setattr(plain, "write", count_before_the_answer)
+    await listing.put(listed(endpoint("b")))
+    after_write = await listing.count(EVERYTHING)
+    listing = LandmarkListing(plain, store)
+    monkeypatch.setattr(plain, "write", write)
+    monkeypatch.setattr(plain, "count_between", write_before_the_answer)
+    await listing.count(EVERYTHING)
+
+    assert after_write == 2
+    assert await listing.count(EVERYTHING) == 3
+
+
+async def test_what_another_replica_writes_is_counted_in_the_end(store: Store) -> None:
+    ours, theirs = (LandmarkListing(MongoEndpointListing(store, by_match=True), store) for _ in range(2))
+    await ours.prepare()
+    await theirs.prepare()
+    assert await ours.count(EVERYTHING) == 0
+
+    await theirs.put(listed(endpoint()))
+    await ours.tend()
+
+    assert await ours.count(EVERYTHING) == 1
+
+
+async def test_what_matches_is_read_in_small_ranges(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = MongoEndpointListing(store, by_match=True)
+    listing = LandmarkListing(plain, store, size=8)
+    await listing.prepare()
+    part = range_of(Order.CREATED, descending=True)
+    matching, rare = replace(part, filter_id="x"), replace(part, filter_id="rare")
+    assert await listing.count(matching) == 0  # as somebody asks who has just made a filter
+    for number in range(60):
+        created_at = START + timedelta(milliseconds=number)
+        await listing.put(listed(endpoint(f"{number:03}", created_at=created_at)))
+        matches = ("rare", "x") if number % 24 == 3 else ("x",)
+        await listing.put(listed(endpoint(f"{number:03}", created_at=created_at, filters=matches, seq=1)))
+        await listing.tend()
+    sizes: list[int] = []
+    read_matching = plain.matching
+
+    async def read(filter_id: str, bounds: tuple[str, str | None]) -> list[Listed]:
+        lines = await read_matching(filter_id, bounds)
+        sizes.append(len(lines))
+        return lines
+
+    monkeypatch.setattr(plain, "matching", read)
+
+    page = await listing.page(matching, offset=30, limit=5)
+    total = await listing.count(matching)
+    after_that = await listing.page(matching, after=page[-1].keys["created"], limit=2)
+    ranges = len(sizes)
+    assert await listing.count(rare) == 3
+    await listing.tend()
+    sizes.clear()
+    rare_page = await listing.page(rare, offset=1, limit=5)
+
+    assert [line.endpoint_id for line in (*page, *after_that)] == [f"{29 - each:03}" for each in range(7)]
+    assert total == 60
+    assert ranges <= 4
+    assert [line.endpoint_id for line in rare_page] == ["027", "003"]
+    assert sizes == [3]  # blocks in which little matches have been joined
+
+
+async def test_a_filter_first_asked_for_while_lines_are_written_counts_them_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = MongoEndpointListing(store, by_match=True)
+    listing = LandmarkListing(plain, store)
+    await listing.prepare()
+    matching = replace(EVERYTHING, filter_id="x")
+    line = listed(endpoint(filters=("x",)))
+    write = plain.write
+
+    async def count_before_the_answer(line: Listed) -> tuple[str, bool]:
+        answer = await write(line)
+        await listing.count(matching)
+        return answer
+
+    monkeypatch.setattr(plain, "write", count_before_the_answer)
+    await listing.put(line)
+
+    assert await listing.count(matching) == 1
+
+
+async def test_what_matched_before_blocks_were_read_is_found(store: Store) -> None:
+    before = MongoEndpointListing(store)
+    await before.prepare()
+    line = listed(endpoint(filters=("x",)))
+    await before.put(line)
+    await before.put(listed(endpoint("other")))
+
+    listing = LandmarkListing(MongoEndpointListing(store, by_match=True), store)
+    await listing.prepare()
+
+    part = replace(range_of(Order.CREATED, descending=False), filter_id="x")
+    assert await listing.page(part, limit=10) == [line]
+    assert await listing.count(part) == 1
+
+
+async def test_a_line_that_moved_while_it_is_dropped_leaves_no_count(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = MongoEndpointListing(store, by_match=True)
+    listing = LandmarkListing(plain, store)
+    await listing.prepare()
+    await listing.put(listed(endpoint()))
+    parts = [range_of(Order.ENDPOINT_ID, descending=False, version=version) for version in (V1, V2)]
+    for part in parts:
+        await listing.count(part)
+    erase = plain.erase
+
+    async def move_first(endpoint_id: EndpointId, *, incarnation: str, seq: int | None = None) -> bool:
+        monkeypatch.setattr(plain, "erase", erase)
+        await listing.put(listed(endpoint(version=V2, seq=1)))
+        for part in parts:
+            await listing.count(part)
+        return await erase(endpoint_id, incarnation=incarnation, seq=seq)
+
+    monkeypatch.setattr(plain, "erase", move_first)
+    await listing.drop(EndpointId("tree"), incarnation="of-tree")
+
+    assert [await listing.count(part) for part in parts] == [0, 0]
+    assert await listing.count(EVERYTHING) == 0
