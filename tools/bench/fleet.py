@@ -8,20 +8,19 @@ import argparse
 import asyncio
 import json
 import random
-import re
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import aiohttp
 import uvloop
 
 from tools.bench.processes import resident_mib
-from tools.bench.suite import Suite, running_suite
+from tools.bench.suite import Suite, running_suite, until_told
 from tools.bench.table import Table, say
 from tools.bench.timing import measure
 
@@ -31,8 +30,6 @@ _ROWS_AT_ONCE: Final = 500
 _SAY_EVERY_S: Final = 20.0
 _GOAL_MS: Final = 300
 _POLL_S: Final = 1.0
-_QUIET_POLLS: Final = 10
-"""Longer than the register takes to look for what is left."""
 _CHANCE: Final = random.Random(1)  # noqa: S311 - which page is asked for next is no secret
 
 
@@ -41,6 +38,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.bench.fleet", description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000, help="endpoints (default 100,000)")
     parser.add_argument("--calls", type=int, default=100, help="for each question (default 100)")
+    parser.add_argument("--filter", action="store_true", help="judge all by a filter, and list by it as well")
     options = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="grove-fleet-"))
     try:
@@ -58,8 +56,12 @@ async def _bench(directory: Path, options: argparse.Namespace) -> int:
         ) as session:
             await _create_application(session)
             refused = await _import(session, suite, options.rows)
-            await _everything_told(session, suite)
-            print(f"{await _lists(session, options)}\n")
+            print(f"all events told {await until_told(suite):,.0f} s later\n")
+            print(f"{await _lists(session, options, _questions(options.rows))}\n")
+            if options.filter:
+                questions = _filtered(await _filter_judged(session, options.rows), options.rows)
+                print(f"all events told {await until_told(suite):,.0f} s later\n")
+                print(f"{await _lists(session, options, questions)}\n")
             print(await _export(session))
     return 1 if refused else 0
 
@@ -104,19 +106,6 @@ async def _import(session: aiohttp.ClientSession, suite: Suite, rows: int) -> in
     return refused
 
 
-async def _everything_told(session: aiohttp.ClientSession, suite: Suite) -> None:
-    """Wait until the events of all new endpoints have left: lists are asked for by themselves."""
-    began, quiet = time.perf_counter(), 0
-    while quiet < _QUIET_POLLS:
-        async with session.get(f"{suite.health['endpoint-register']}/metrics") as answer:
-            waiting = re.findall(
-                r"^grove_endpoint_register_outboxes (\S+)", await answer.text(), re.MULTILINE
-            )
-        quiet = 0 if float(waiting[0]) else quiet + 1
-        await asyncio.sleep(_POLL_S)
-    print(f"all events told {time.perf_counter() - began:,.0f} s later\n")
-
-
 def _memory(suite: Suite) -> dict[str, float]:
     return {name: resident_mib(pid) for name, pid in suite.pids.items()}
 
@@ -128,12 +117,35 @@ async def _rows(count: int) -> AsyncIterator[bytes]:
         yield b"".join(b"tree-%06d,token%06d,Row %d,%d\n" % (n, n, n // 100, n % 9) for n in numbers)
 
 
-async def _lists(session: aiohttp.ClientSession, options: argparse.Namespace) -> Table:
+async def _filter_judged(session: aiohttp.ClientSession, rows: int) -> str:
+    """Make a filter that all match, wait until all are judged, and return its id."""
+    filters = f"/epr/api/v1/applications/{_APPLICATION}/filters"
+    began = told = time.perf_counter()
+    body = {"name": "All", "mongoQuery": json.dumps({"metadata.floor": {"$gte": 0}})}
+    async with session.post(filters, json=body) as answer:
+        made = await answer.json()
+    while made["status"] != "active":
+        await asyncio.sleep(_POLL_S)
+        async with session.get(f"{filters}/{made['id']}") as answer:
+            made = await answer.json()
+        if time.perf_counter() - told > _SAY_EVERY_S:
+            told = time.perf_counter()
+            say(f"{made['matchedEndpointsCount']:,} of {rows:,} judged")
+    took_s = time.perf_counter() - began
+    print(f"{made['matchedEndpointsCount']:,} match a filter, judged in {took_s:,.0f} s\n")
+    return str(made["id"])
+
+
+Questions: TypeAlias = Mapping[str, Callable[[], dict[str, str]]]
+"""By name, the parameters of one more."""
+
+
+def _questions(rows: int) -> Questions:
     def anywhere() -> int:
-        return _CHANCE.randrange(options.rows)
+        return _CHANCE.randrange(rows)
 
     of_application = {"applicationName": _APPLICATION}
-    questions: Mapping[str, Callable[[], dict[str, str]]] = {
+    return {
         "first page": lambda: of_application,
         "first page, of all applications": dict,
         "a page anywhere": lambda: of_application | {"offset": str(anywhere())},
@@ -147,6 +159,20 @@ async def _lists(session: aiohttp.ClientSession, options: argparse.Namespace) ->
         "with metadata": lambda: {"include": "metadata", "offset": str(anywhere())},
         "one id": lambda: {"endpointId": f"tree-{anywhere():06}"},
     }
+
+
+def _filtered(filter_id: str, rows: int) -> Questions:
+    matching = {"filterId": filter_id}
+    return {
+        "matching, first page": lambda: matching,
+        "matching, a page anywhere": lambda: matching | {"offset": str(_CHANCE.randrange(rows))},
+        "matching, a page anywhere, newest first": lambda: (
+            matching | {"sort": "-createdDate", "offset": str(_CHANCE.randrange(rows))}
+        ),
+    }
+
+
+async def _lists(session: aiohttp.ClientSession, options: argparse.Namespace, questions: Questions) -> Table:
     table = Table(("list", "p50 ms", "p95 ms", "first ms", "goal p95 ms"))
     for what, query in questions.items():
 

@@ -22,7 +22,7 @@ from tools.bench.ingest_limits import bare_stream, insert_rate, stream_rate
 from tools.bench.ingest_load import Result
 from tools.bench.loader import Loader, loading, plan
 from tools.bench.processes import CpuClock, syncs_per_s
-from tools.bench.suite import Suite, Twin, create_twins, running_suite
+from tools.bench.suite import Suite, Twin, create_twins, running_suite, until_told
 from tools.bench.table import Table, say
 
 _PAYLOAD: Final = '{"temperature":21.5,"humidity":40,"pressure":1013.25,"n":1234}'
@@ -78,7 +78,8 @@ async def ingest(suite: Suite, directory: Path, *, messages: int, calls: int, en
     say(f"creating {endpoints:,} endpoints")
     began = time.perf_counter()
     twins = await create_twins(suite, count=endpoints)
-    say(f"created {endpoints / (time.perf_counter() - began):,.0f} a second")
+    say(f"created {endpoints / (time.perf_counter() - began):,.0f} a second, telling of them")
+    await until_told(suite)
     bench = _Bench(suite, twins, messages)
     bench.rates.add("fsync of 32 KiB on this disk", f"{syncs_per_s(directory):,.0f}")
     await bench.acknowledge_and_drain(directory)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import sys
 import time
@@ -15,6 +16,9 @@ import aiohttp
 
 _READY_DEADLINE_S = 60.0
 _ROWS_AT_ONCE = 500
+_POLL_S = 1.0
+_QUIET_POLLS = 10
+"""Longer than the register takes to look for what is left."""
 _PORTS = ("MQTT", "MQTT_WS", "HTTP", "API", "BOOTSTRAP", "NATS", "STORE")
 
 
@@ -119,6 +123,19 @@ async def create_twins(suite: Suite, *, count: int) -> list[Twin]:
                 raise SystemExit("no endpoint could be created")
             twins += more
         return twins
+
+
+async def until_told(suite: Suite) -> float:
+    """Wait until the events of all new endpoints have left, which is work as well; returns seconds."""
+    began, quiet = time.perf_counter(), 0
+    async with aiohttp.ClientSession(raise_for_status=True) as session:
+        while quiet < _QUIET_POLLS:
+            async with session.get(f"{suite.health['endpoint-register']}/metrics") as answer:
+                text = await answer.text()
+            waiting = re.findall(r"^grove_endpoint_register_outboxes (\S+)", text, re.MULTILINE)
+            quiet = 0 if float(waiting[0]) else quiet + 1
+            await asyncio.sleep(_POLL_S)
+    return time.perf_counter() - began
 
 
 async def _import(session: aiohttp.ClientSession, version: str, count: int) -> list[Twin]:
