@@ -1,5 +1,6 @@
 """Lists in blocks: no cut changes an answer, counts are right, and only small ranges are read."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -142,13 +143,13 @@ async def test_what_may_have_been_written_is_counted_again(
     plain = MongoEndpointListing(store, by_match=True)
     listing = LandmarkListing(plain, store)
     await listing.prepare()
-    write = plain.write
+    insert = plain.insert
 
-    async def lose_the_answer(line: Listed) -> tuple[str, bool]:
-        await write(line)
+    async def lose_the_answer(line: Listed) -> bool:
+        await insert(line)
         raise UnavailableError("the answer was lost")
 
-    monkeypatch.setattr(plain, "write", lose_the_answer)
+    monkeypatch.setattr(plain, "insert", lose_the_answer)
     with pytest.raises(UnavailableError):
         await listing.put(listed(endpoint()))
 
@@ -162,11 +163,11 @@ async def test_no_count_is_believed_that_a_write_met(store: Store, monkeypatch: 
     await listing.put(listed(endpoint("a")))
     listing = LandmarkListing(plain, store)  # it has counted nothing yet
     await plain.prepare()
-    write, count_between = plain.write, plain.count_between
+    insert, count_between = plain.insert, plain.count_between
     counting: list[bool] = []
 
-    async def count_before_the_answer(line: Listed) -> tuple[str, bool]:
-        answer = await write(line)
+    async def count_before_the_answer(line: Listed) -> bool:
+        answer = await insert(line)
         await listing.count(EVERYTHING)
         return answer
 
@@ -177,11 +178,11 @@ async def test_no_count_is_believed_that_a_write_met(store: Store, monkeypatch: 
             await listing.put(listed(endpoint("c")))
         return count
 
-    monkeypatch.setattr(plain, "write", count_before_the_answer)
+    monkeypatch.setattr(plain, "insert", count_before_the_answer)
     await listing.put(listed(endpoint("b")))
     after_write = await listing.count(EVERYTHING)
     listing = LandmarkListing(plain, store)
-    monkeypatch.setattr(plain, "write", write)
+    monkeypatch.setattr(plain, "insert", insert)
     monkeypatch.setattr(plain, "count_between", write_before_the_answer)
     await listing.count(EVERYTHING)
 
@@ -248,14 +249,14 @@ async def test_a_filter_first_asked_for_while_lines_are_written_counts_them_once
     await listing.prepare()
     matching = replace(EVERYTHING, filter_id="x")
     line = listed(endpoint(filters=("x",)))
-    write = plain.write
+    insert = plain.insert
 
-    async def count_before_the_answer(line: Listed) -> tuple[str, bool]:
-        answer = await write(line)
+    async def count_before_the_answer(line: Listed) -> bool:
+        answer = await insert(line)
         await listing.count(matching)
         return answer
 
-    monkeypatch.setattr(plain, "write", count_before_the_answer)
+    monkeypatch.setattr(plain, "insert", count_before_the_answer)
     await listing.put(line)
 
     assert await listing.count(matching) == 1
@@ -300,3 +301,125 @@ async def test_a_line_that_moved_while_it_is_dropped_leaves_no_count(
 
     assert [await listing.count(part) for part in parts] == [0, 0]
     assert await listing.count(EVERYTHING) == 0
+
+
+@pytest.mark.parametrize("seq", [pytest.param(4, id="both know the line"), pytest.param(None, id="no line")])
+async def test_two_who_put_the_same_endpoint_are_counted_once(store: Store, seq: int | None) -> None:
+    plain = MongoEndpointListing(store, by_match=True)
+    listing = LandmarkListing(plain, store)
+    await listing.prepare()
+    parts = [
+        replace(EVERYTHING, filter_id="x"),
+        *(range_of(Order.ENDPOINT_ID, descending=False, version=version) for version in (V1, V2)),
+    ]
+    for number in range(10):
+        name = f"{number:03}"
+        if seq is not None:
+            await listing.put(listed(endpoint(name, seq=seq)))
+        for part in parts:
+            await listing.count(part)
+
+        await asyncio.gather(
+            listing.put(listed(endpoint(name, seq=5, version=V2, filters=("x",)))),
+            listing.put(listed(endpoint(name, seq=6))),
+        )
+
+        assert [await listing.count(part) for part in parts] == [0, number + 1, 0]
+
+
+async def test_a_block_that_is_cut_while_it_is_read_is_counted_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = MongoEndpointListing(store, by_match=True)
+    listing = LandmarkListing(plain, store, size=4)
+    await listing.prepare()
+    await listing.put_new([listed(endpoint(f"{number:03}")) for number in range(20)])
+    keys, part = plain.keys, range_of(Order.ENDPOINT_ID, descending=False, application=OLIVES)
+
+    async def cut_and_write_before_the_answer(key: str, bounds: tuple[str, str | None]) -> list[str]:
+        found = await keys(key, bounds)
+        if key == part.key:
+            monkeypatch.setattr(plain, "keys", keys)
+            await listing.count(part)
+            await listing.put(listed(endpoint("999")))
+            await listing.count(part)
+        return found
+
+    monkeypatch.setattr(plain, "keys", cut_and_write_before_the_answer)
+    await listing.tend()
+
+    assert await listing.count(part) == 21
+
+
+async def test_filters_together_read_no_more_than_some_blocks_at_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the first question about one that nothing matches, nor what is counted again of a hundred."""
+    plain = MongoEndpointListing(store, by_match=True)
+    listing = LandmarkListing(plain, store, size=1)
+    await listing.prepare()
+    created = [START + timedelta(milliseconds=number) for number in range(60)]
+    await listing.put_new([listed(endpoint(f"{at:%f}", created_at=at)) for at in created])
+    await listing.tend()
+    asked: list[str] = []
+    matching = plain.matching
+
+    async def read(filter_id: str, bounds: tuple[str, str | None]) -> list[Listed]:
+        asked.append(filter_id)
+        return await matching(filter_id, bounds)
+
+    monkeypatch.setattr(plain, "matching", read)
+    names = [f"{number:02}" for number in range(20)]
+
+    for name in names:
+        assert await listing.count(replace(EVERYTHING, filter_id=name)) == 0
+    first = len(asked)
+    asked.clear()
+    for _ in range(4):
+        await listing.tend()
+
+    assert first <= 20 * 16
+    assert len(asked) == 4 * 8
+    assert set(asked) == set(names)  # each had its turn
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_counts_hold_whatever_goes_on_at_once(store: Store, seed: int) -> None:
+    chance, plain = random.Random(seed), MongoEndpointListing(store, by_match=True)
+    listing = LandmarkListing(plain, store, size=4)
+    await listing.prepare()
+    parts = [
+        *(replace(range_of(Order.CREATED, descending=False), filter_id=name) for name in "xy"),
+        *(range_of(Order.ENDPOINT_ID, descending=False, version=version) for version in (None, V1, V2)),
+    ]
+
+    async def act(seqs: range) -> None:
+        for seq in seqs:
+            number = chance.randrange(12)
+            line = listed(
+                endpoint(
+                    f"{number:02}",
+                    seq=chance.choice([seq, seq, max(0, seq - 5), 0]),
+                    version=chance.choice([V1, V2]),
+                    created_at=START + timedelta(milliseconds=number),
+                    filters=chance.choice([(), ("x",), ("x", "y")]),
+                )
+            )
+            what = chance.randrange(10)
+            if what < 6:
+                await listing.put(line)
+            elif what < 7:
+                await listing.put_new([replace(line, filters=(), seq=0)])
+            elif what < 8:
+                await listing.drop(line.endpoint_id, incarnation=line.incarnation)
+            else:
+                await listing.count(chance.choice(parts))
+
+    for turn in range(5):
+        first = 100 * turn
+        async with asyncio.TaskGroup() as group:
+            group.create_task(listing.tend(), name="tend")
+            for number in range(6):
+                group.create_task(act(range(first + number, first + 30, 6)), name=f"actor {number}")
+
+        assert [await listing.count(part) for part in parts] == [await plain.count(part) for part in parts]

@@ -3,8 +3,8 @@
 See :mod:`services.endpoint_register.domain.landmarks` for the idea and docs/adr/0011 for what it brings. A
 collection ``landmarks`` keeps where blocks begin, a document for each order, so that a start finds it;
 how many lines they have is in memory, follows every write of this process, and is counted again now and
-then, because another replica writes as well. What matches a filter is an order as well, cut like that of
-all endpoints by creation when somebody first asks for it.
+then, because another replica writes as well. What matches a filter is an order of its own, from when
+somebody first asks for it; where its blocks begin is in memory too.
 """
 
 import asyncio
@@ -24,8 +24,11 @@ from services.endpoint_register.mongo.listing import MongoEndpointListing
 from services.endpoint_register.mongo.orders import CREATED, BlockOrder, MatchOrder
 
 _EVERY_S: Final = 1.0
-_COUNTED_TOGETHER: Final = 8
+_READ_TOGETHER: Final = 8
+"""Blocks that are counted or cut in one turn: of each order of all endpoints, and of all filters together."""
 _MAX_MATCH_ORDERS: Final = 256
+_FIRST_BLOCKS: Final = 16
+"""Of a filter: where little matches each costs a question, where all do each is read whole, once."""
 _MATCHES_ARE_THERE: Final = "matches"
 """The document that says that every line has what is read of matches."""
 
@@ -54,11 +57,13 @@ class LandmarkListing:
         await self._listing.prepare()
         with store_errors():
             documents = await self._collection.find({}).to_list()
-        kept: dict[str, Any] = {document["_id"]: document.get("begins", ()) for document in documents}
+        kept: dict[str, Any] = {document["_id"]: document["begins"] for document in documents}
         if _MATCHES_ARE_THERE not in kept:
             await self._listing.add_matches()
             with store_errors():
-                await self._collection.update_one({"_id": _MATCHES_ARE_THERE}, {"$set": {}}, upsert=True)
+                await self._collection.update_one(
+                    {"_id": _MATCHES_ARE_THERE}, {"$set": {"begins": []}}, upsert=True
+                )
         begins = {key: kept[key] for key in KEYS if key in kept}
         for key, order in self._orders.items():
             order.landmarks = Landmarks.at(begins.get(key, ()), size=self._size)
@@ -74,16 +79,16 @@ class LandmarkListing:
         """List an endpoint unless its line is as new, or of another incarnation; tell whose line stands."""
         # An endpoint of which nothing was told yet has no line before.
         before = await self._listing.find(line.endpoint_id) if line.seq else None
-        with self._write(line, before):
-            if before is not None and before.precedes(line) and await self._listing.replace(before, line):
-                self._note(before, line)
-                return line.incarnation
-            standing, is_new = await self._listing.write(line)
-            if is_new:
-                self._note(None, line)
-            elif before != line:
-                self._forget(line, before)
-        return standing
+        while before is None or before.precedes(line):
+            with self._write(line, before):
+                # Never over a line that is not known: nobody could tell where it stood.
+                if await (
+                    self._listing.insert(line) if before is None else self._listing.replace(before, line)
+                ):
+                    self._note(before, line)
+                    return line.incarnation
+            before = await self._listing.find(line.endpoint_id)
+        return before.incarnation
 
     async def put_new(self, lines: Sequence[Listed]) -> set[EndpointId]:
         """List endpoints that have no line; tell which are listed as these incarnations now."""
@@ -109,8 +114,8 @@ class LandmarkListing:
 
     async def page(self, part: Range, *, offset: int = 0, limit: int, after: str = "") -> list[Listed]:
         """The lines of a page, in order; ``after`` is the key behind which it begins."""
-        order = self._order_of(part)
-        if order is None or order.key != part.key:
+        order = self._order_of(part) if part.filter_id is None or part.key == CREATED else None
+        if order is None:
             return await self._listing.page(part, offset=offset, limit=limit, after=after)
         lines: list[Listed] = []
         for piece in self._pieces(order, part, after):
@@ -139,7 +144,10 @@ class LandmarkListing:
         order = self._order_of(part)
         if order is None:
             return await self._listing.count(part)
-        return sum([await self._count(order, piece) for piece in self._pieces(order, part)])
+        total = sum([await self._count(order, piece) for piece in self._pieces(order, part)])
+        if isinstance(order, MatchOrder):
+            order.landmarks.compact()
+        return total
 
     async def run(self) -> None:
         """Split blocks that have grown, and count again what others may have changed, until cancelled."""
@@ -160,20 +168,35 @@ class LandmarkListing:
         Raises:
             UnavailableError: The store is away.
         """
-        for order in self._all():
-            landmarks = order.landmarks
-            for block in landmarks.large():
-                await self._split(order, block)
-            unknown = landmarks.unknown(order.counted_up_to, limit=_COUNTED_TOGETHER)
-            for block in unknown:
-                await self._count_again(order, block)
-            if not unknown and order.is_asked_for:
-                await self._count_again(order, landmarks.block(order.counted_up_to))
-        for matches in self._matches.values():
-            matches.landmarks.compact()
+        for order in self._orders.values():
+            await self._tend(order, at_most=_READ_TOGETHER)
+        left = _READ_TOGETHER
+        for name, matches in tuple(self._matches.items()):
+            if left and matches.is_asked_for:
+                left -= await self._tend(matches, at_most=left)
+                matches.landmarks.compact()
+                if self._matches.pop(name, None) is matches:
+                    self._matches[name] = matches  # others first, the next time
 
-    def _all(self) -> list[BlockOrder]:
-        return [*self._orders.values(), *self._matches.values()]
+    async def _tend(self, order: BlockOrder, *, at_most: int) -> int:
+        """Split and count blocks of an order; tell how many were read."""
+        large = order.landmarks.large()[:at_most]
+        for block in large:
+            await self._split(order, block)
+        unknown = order.landmarks.unknown(order.counted_up_to, limit=at_most - len(large))
+        if not large and not unknown and order.is_asked_for:
+            unknown = [order.landmarks.block(order.counted_up_to)]
+        for block in unknown:
+            await self._count_again(order, block)
+        return len(large) + len(unknown)
+
+    def _places(self, line: Listed | None) -> dict[BlockOrder, str]:
+        """Where a line stands in each order it stands in."""
+        if line is None:
+            return {}
+        places = {order: line.keys[key] for key, order in self._orders.items()}
+        matches = (self._matches.get(name) for name in line.filters)
+        return places | {order: line.keys[CREATED] for order in matches if order is not None}
 
     def _order_of(self, part: Range) -> BlockOrder | None:
         """Find the order whose blocks tell how many are in a range; None = there is none."""
@@ -185,8 +208,9 @@ class LandmarkListing:
         if order is None:
             if len(self._matches) >= _MAX_MATCH_ORDERS:
                 del self._matches[min(self._matches, key=lambda name: self._matches[name].asked_at)]
-            # What matches is no more than what there is, so these blocks are small enough to begin with.
-            landmarks = Landmarks.at(self._orders[CREATED].landmarks.begins, size=self._size)
+            begins = self._orders[CREATED].landmarks.begins
+            step = -(-len(begins) // _FIRST_BLOCKS)
+            landmarks = Landmarks.at(begins[::step], size=self._size)
             order = self._matches[part.filter_id] = MatchOrder(self._listing, part.filter_id, landmarks)
         return order
 
@@ -220,9 +244,12 @@ class LandmarkListing:
                 await self._collection.update_one({"_id": order.key}, {"$pull": {"begins": gone}})
 
     async def _split(self, order: BlockOrder, block: Piece) -> None:
+        block = order.landmarks.block(block.low)  # it may have been cut or joined since it was found
         moment = order.landmarks.moment(block)
         keys = await order.keys((block.low, block.high))
-        exact = moment is not None and moment == order.landmarks.moment(block)
+        now = order.landmarks.block(block.low)
+        same = (now.low, now.high) == (block.low, block.high)
+        exact = same and moment is not None and moment == order.landmarks.moment(block)
         cuts = order.landmarks.split(keys, exact=exact)
         if not isinstance(order, MatchOrder):
             with store_errors():
@@ -233,35 +260,33 @@ class LandmarkListing:
     @contextmanager
     def _write(self, *lines: Listed | None) -> Iterator[None]:
         """Let no count be believed that meets these lines; when the outcome is unknown, none of theirs."""
-        met = {order: [key for key in map(order.key_of, lines) if key is not None] for order in self._all()}
-        for order, keys in met.items():
-            for key in keys:
-                order.landmarks.write_begins(key)
+        places = [place for line in lines for place in self._places(line).items()]
+        for order, key in places:
+            order.landmarks.write_begins(key)
         try:
             yield
         except BaseException:
             self._forget(*lines)
             raise
         finally:
-            for order, keys in met.items():
-                for key in keys:
-                    order.landmarks.write_ends(key)
-            self._forget(*lines, of=[order for order in self._all() if order not in met])
+            for order, key in places:
+                order.landmarks.write_ends(key)
+            known = {order for order, _ in places}
+            for line in lines:
+                for order, key in self._places(line).items():
+                    if order not in known:  # it is asked for since this began
+                        order.landmarks.forget(key)
 
     def _note(self, before: Listed | None, after: Listed | None) -> None:
-        for order in self._all():
-            was, is_now = order.key_of(before), order.key_of(after)
-            if was == is_now:
-                continue
-            if was is not None:
-                order.landmarks.changed(was, -1)
-            if is_now is not None:
-                order.landmarks.changed(is_now, 1)
-                if order.landmarks.is_large(order.landmarks.block(is_now).count or 0):
-                    self._grown.set()
+        were, are = self._places(before), self._places(after)
+        for order, key in were.items() - are.items():
+            order.landmarks.changed(key, -1)
+        for order, key in are.items() - were.items():
+            order.landmarks.changed(key, 1)
+            if order.landmarks.is_large(order.landmarks.block(key).count or 0):
+                self._grown.set()
 
-    def _forget(self, *lines: Listed | None, of: Sequence[BlockOrder] | None = None) -> None:
-        for order in self._all() if of is None else of:
-            for key in map(order.key_of, lines):
-                if key is not None:
-                    order.landmarks.forget(key)
+    def _forget(self, *lines: Listed | None) -> None:
+        for line in lines:
+            for order, key in self._places(line).items():
+                order.landmarks.forget(key)

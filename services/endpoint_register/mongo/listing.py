@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
+from pymongo import UpdateOne
+
 from libs.contracts.ids import EndpointId
 from libs.store import Document, DuplicateError, Index, Store, store_errors
 from services.endpoint_register.domain.listing import KEYS, Listed, Range
@@ -14,6 +16,7 @@ _INDEXES: Final = (
 
 _MATCHED: Final = Index(name="matched", keys=[("matched", 1)])
 
+_COMPLETED_AT_ONCE: Final = 500
 _NAMES_AT_ONCE: Final = 1000
 """In one answer of the store, some 80 KB."""
 
@@ -40,28 +43,34 @@ class MongoEndpointListing:
 
     async def put(self, line: Listed) -> str:
         """List an endpoint unless its line is as new, or of another incarnation; tell whose line stands."""
-        return (await self.write(line))[0]
-
-    async def write(self, line: Listed) -> tuple[str, bool]:
-        """Put a line; tell whose line stands, and whether it is a new one."""
         older = {"_id": line.endpoint_id, "incarnation": line.incarnation, "seq": {"$lt": line.seq}}
         while True:
             try:
                 with store_errors():
-                    result = await self._collection.update_one(older, self._change(line), upsert=True)
+                    await self._collection.update_one(older, {"$set": self._told(line)}, upsert=True)
             except DuplicateError:
                 with store_errors():
                     found = await self._collection.find_one({"_id": line.endpoint_id}, {"incarnation": 1})
                 if found is None:
                     continue  # dropped in between
-                return str(found["incarnation"]), False
-            return line.incarnation, result.upserted_id is not None
+                return str(found["incarnation"])
+            return line.incarnation
+
+    async def insert(self, line: Listed) -> bool:
+        """List an endpoint that has no line; False = it has one."""
+        document = {"_id": line.endpoint_id, "incarnation": line.incarnation, **self._told(line)}
+        try:
+            with store_errors():
+                await self._collection.insert_one(document)
+        except DuplicateError:
+            return False
+        return True
 
     async def replace(self, before: Listed, line: Listed) -> bool:
         """Put a later line of the same incarnation, if this one stands there still."""
         standing = {"_id": before.endpoint_id, "incarnation": before.incarnation, "seq": before.seq}
         with store_errors():
-            result = await self._collection.update_one(standing, self._change(line))
+            result = await self._collection.update_one(standing, {"$set": self._told(line)})
         return result.matched_count == 1
 
     async def put_new(self, lines: Sequence[Listed]) -> set[EndpointId]:
@@ -145,10 +154,17 @@ class MongoEndpointListing:
         """Complete lines that were written where :meth:`matching` was not read."""
         unknown = {"filters.0": {"$exists": True}, "matched": {"$exists": False}}
         with store_errors():
-            async for document in self._collection.find(unknown):
-                line = _from_document(document)
-                await self._collection.update_one(
-                    {"_id": document["_id"], "seq": document["seq"]}, {"$set": {"matched": _matches_of(line)}}
+            cursor = self._collection.find(unknown, batch_size=_COMPLETED_AT_ONCE)
+            while documents := await cursor.to_list(_COMPLETED_AT_ONCE):
+                await self._collection.bulk_write(
+                    [
+                        UpdateOne(
+                            {"_id": document["_id"], "seq": document["seq"]},
+                            {"$set": {"matched": _matches_of(_from_document(document))}},
+                        )
+                        for document in documents
+                    ],
+                    ordered=False,
                 )
 
     async def names(self, part: Range, *, limit: int) -> dict[EndpointId, str]:
@@ -177,9 +193,10 @@ class MongoEndpointListing:
             documents = await self._collection.find(query, sort=order, skip=offset, limit=limit).to_list()
         return [_from_document(document) for document in documents]
 
-    def _change(self, line: Listed) -> dict[str, Any]:
+    def _told(self, line: Listed) -> dict[str, Any]:
+        """What a line says, without whom it is about."""
         matched = {"matched": _matches_of(line)} if self._by_match else {}
-        return {"$set": {"seq": line.seq, **line.keys, "filters": list(line.filters), **matched}}
+        return {"seq": line.seq, **line.keys, "filters": list(line.filters), **matched}
 
 
 def _matches_of(line: Listed) -> list[str]:

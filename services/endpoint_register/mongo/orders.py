@@ -39,10 +39,6 @@ class BlockOrder:
         """Note that somebody reads it."""
         self.asked_at = asyncio.get_running_loop().time()
 
-    def key_of(self, line: Listed | None) -> str | None:
-        """Where a line stands in it; None = it does not, or there is no line."""
-        return None if line is None else line.keys[self.key]
-
     async def count(self, bounds: Bounds) -> int:
         """How many lines there are between two keys."""
         return await self._listing.count_between(self.key, bounds)
@@ -64,10 +60,6 @@ class MatchOrder(BlockOrder):
     def __init__(self, listing: MongoEndpointListing, filter_id: str, landmarks: Landmarks) -> None:
         super().__init__(listing, CREATED, landmarks)
         self._filter_id = filter_id
-
-    def key_of(self, line: Listed | None) -> str | None:
-        """Where a line stands in it; None = it does not match."""
-        return None if line is None or self._filter_id not in line.filters else line.keys[CREATED]
 
     async def count(self, bounds: Bounds) -> int:
         """How many match between two keys."""
