@@ -1,8 +1,12 @@
 """The table of commands: what each is called, what it takes, and what it does."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from libs.contracts.api_keys import ApiKeyPage
+from libs.contracts.applications import Application, AppVersion
+from libs.contracts.credentials import TokenPage
+from libs.contracts.endpoints import Endpoint, EndpointPage
 from tools.grove import tables
 from tools.grove.command import Arg, Call, Command
 from tools.grove.metadata import assignments, unset_keys
@@ -13,6 +17,8 @@ _APPS: Final = "/tekton/api/v1/applications"
 _ENDPOINTS: Final = "/epr/api/v1/endpoints"
 _TOKENS: Final = "/cm/api/v1/endpoints"
 _KEYS: Final = "/auth/api/v1/api-keys"
+_SHOWN_WHOLE: Final = dict[str, Any]
+"""An answer that is shown as it comes: nothing that may be missing is a reason to hide a secret."""
 
 
 def _arg(*names: str, **options: Any) -> Arg:  # noqa: ANN401 - argparse's own
@@ -20,28 +26,28 @@ def _arg(*names: str, **options: Any) -> Arg:  # noqa: ANN401 - argparse's own
 
 
 async def _whoami(call: Call) -> None:
-    call.out.fields(await call.rest.call("GET", "/auth/api/v1/me"))
+    call.out.fields((await call.rest.read(_SHOWN_WHOLE, "GET", "/auth/api/v1/me")).raw)
 
 
 async def _list_apps(call: Call) -> None:
-    answer = await call.rest.call("GET", _APPS)
+    answer = await call.rest.read(list[Application], "GET", _APPS)
     rows = [
         {
-            "name": each["name"],
-            "display name": each["displayName"],
-            "versions": ", ".join(version["name"].rpartition("-")[2] for version in each["versions"]),
-            "created": each["createdDate"],
+            "name": each.name,
+            "display name": each.display_name,
+            "versions": ", ".join(version.name.rpartition("-")[2] for version in each.versions),
+            "created": each.created_date,
         }
-        for each in answer
+        for each in answer.meant
     ]
-    call.out.table(answer, rows)
+    call.out.table(answer.raw, rows)
 
 
 async def _create_app(call: Call) -> None:
     given = {"name": call.args.name, "displayName": call.args.display_name}
     body = {name: value for name, value in given.items() if value is not None}
-    answer = await call.rest.call("POST", _APPS, body)
-    call.out.fields(answer, {"name": answer["name"], "displayName": answer["displayName"]})
+    answer = await call.rest.read(Application, "POST", _APPS, body)
+    call.out.fields(answer.raw, {"name": answer.meant.name, "displayName": answer.meant.display_name})
 
 
 async def _delete_app(call: Call) -> None:
@@ -59,18 +65,18 @@ async def _delete_app(call: Call) -> None:
 
 
 async def _list_versions(call: Call) -> None:
-    answer = await call.rest.call("GET", path(_APPS, call.args.app, "app-versions"))
+    answer = await call.rest.read(list[AppVersion], "GET", path(_APPS, call.args.app, "app-versions"))
     rows = [
-        {"name": each["name"], "display name": each["displayName"], "created": each["createdDate"]}
-        for each in answer
+        {"name": each.name, "display name": each.display_name, "created": each.created_date}
+        for each in answer.meant
     ]
-    call.out.table(answer, rows)
+    call.out.table(answer.raw, rows)
 
 
 async def _create_version(call: Call) -> None:
     body = {"nameSuffix": call.args.suffix}
-    answer = await call.rest.call("POST", path(_APPS, call.args.app, "app-versions"), body)
-    call.out.fields(answer, {"name": answer["name"]})
+    answer = await call.rest.read(AppVersion, "POST", path(_APPS, call.args.app, "app-versions"), body)
+    call.out.fields(answer.raw, {"name": answer.meant.name})
 
 
 async def _delete_version(call: Call) -> None:
@@ -92,30 +98,32 @@ async def _list_endpoints(call: Call) -> None:
         "limit": args.limit,
         "offset": args.offset,
     }
-    answer = await call.rest.call("GET", _ENDPOINTS, query=query)
-    rows = [_endpoint_row(each, keys) for each in answer["content"]]
-    call.out.table(answer, rows, total=answer["totalElements"])
+    answer = await call.rest.read(EndpointPage, "GET", _ENDPOINTS, query=query)
+    rows = [_endpoint_row(each, keys) for each in answer.meant.content]
+    call.out.table(answer.raw, rows, total=answer.meant.total_elements)
 
 
-def _endpoint_row(endpoint: Mapping[str, Any], keys: list[str]) -> dict[str, object]:
-    connectivity = endpoint.get("connectivity", {})
-    state = "connected" if connectivity.get("connected") else "active" if connectivity.get("active") else "-"
+def _endpoint_row(endpoint: Endpoint, keys: list[str]) -> dict[str, object]:
+    state, last_seen = "-", "never"
+    if endpoint.connectivity:
+        state = "connected" if endpoint.connectivity.connected else state
+        state = "active" if endpoint.connectivity.active and state == "-" else state
+        last_seen = endpoint.connectivity.last_seen or last_seen
     return {
-        "id": endpoint["endpointId"],
-        "version": endpoint["appVersion"]["name"],
-        "created": endpoint["createdDate"],
+        "id": endpoint.endpoint_id,
+        "version": endpoint.app_version.name,
+        "created": endpoint.created_date,
         "state": state,
-        "last seen": connectivity.get("lastSeen", "never"),
-        **{key: endpoint.get("metadata", {}).get(key) for key in keys},
+        "last seen": last_seen,
+        **{key: (endpoint.metadata or {}).get(key) for key in keys},
     }
 
 
 async def _show_endpoint(call: Call) -> None:
     query = {"include": "connectivity,metadata"}
-    answer = await call.rest.call("GET", path(_ENDPOINTS, call.args.id), query=query)
-    shown = {name: value for name, value in _endpoint_row(answer, []).items() if name != "id"}
-    metadata = {f"metadata {key}": value for key, value in answer.get("metadata", {}).items()}
-    call.out.fields(answer, {"id": answer["endpointId"], **shown, **metadata})
+    answer = await call.rest.read(Endpoint, "GET", path(_ENDPOINTS, call.args.id), query=query)
+    metadata = {f"metadata {key}": value for key, value in (answer.meant.metadata or {}).items()}
+    call.out.fields(answer.raw, {**_endpoint_row(answer.meant, []), **metadata})
 
 
 async def _create_endpoint(call: Call) -> None:
@@ -125,7 +133,7 @@ async def _create_endpoint(call: Call) -> None:
         "metadata": assignments(call.args.set or []),
         **{name: value for name, value in given.items() if value is not None},
     }
-    call.out.secret(await call.rest.call("POST", _ENDPOINTS, body), "token")
+    call.out.secret((await call.rest.read(_SHOWN_WHOLE, "POST", _ENDPOINTS, body)).raw, "token")
 
 
 async def _delete_endpoints(call: Call) -> None:
@@ -148,24 +156,26 @@ async def _set_metadata(call: Call) -> None:
 
 
 async def _list_tokens(call: Call) -> None:
-    answer = await call.rest.call(
+    answer = await call.rest.read(
+        TokenPage,
         "GET",
         path(_TOKENS, call.args.endpoint, "tokens"),
         query={"limit": call.args.limit, "offset": call.args.offset},
     )
     rows = [
-        {"token id": each["endpointTokenId"], "status": each["status"], "created": each["createdDate"]}
-        for each in answer["content"]
+        {"token id": each.endpoint_token_id, "status": each.status.value, "created": each.created_date}
+        for each in answer.meant.content
     ]
-    call.out.table(answer, rows, total=answer["totalElements"])
+    call.out.table(answer.raw, rows, total=answer.meant.total_elements)
 
 
 async def _create_token(call: Call) -> None:
-    endpoint = await call.rest.call("GET", path(_ENDPOINTS, call.args.endpoint))
-    body = {"applicationName": endpoint["appVersion"]["name"].rpartition("-")[0]}
+    endpoint = (await call.rest.read(Endpoint, "GET", path(_ENDPOINTS, call.args.endpoint))).meant
+    body = {"applicationName": endpoint.app_version.name.rpartition("-")[0]}
     if call.args.token is not None:
         body["token"] = call.args.token
-    call.out.secret(await call.rest.call("POST", path(_TOKENS, call.args.endpoint, "tokens"), body), "token")
+    where = path(_TOKENS, call.args.endpoint, "tokens")
+    call.out.secret((await call.rest.read(_SHOWN_WHOLE, "POST", where, body)).raw, "token")
 
 
 def _move_token(status: str, word: str) -> Callable[[Call], Awaitable[None]]:
@@ -183,19 +193,20 @@ async def _delete_token(call: Call) -> None:
 
 
 async def _list_keys(call: Call) -> None:
-    answer = await call.rest.call("GET", _KEYS, query={"limit": call.args.limit, "offset": call.args.offset})
+    query = {"limit": call.args.limit, "offset": call.args.offset}
+    answer = await call.rest.read(ApiKeyPage, "GET", _KEYS, query=query)
     rows = [
         {
-            "key id": each["apiKeyId"],
-            "name": each["name"],
-            "scope": each["scope"],
-            "applications": "all" if each["applications"] is None else ", ".join(each["applications"]),
-            "expires": each["expiryDate"] or "never",
-            "revoked": "yes" if each["revoked"] else "",
+            "key id": each.api_key_id,
+            "name": each.name,
+            "scope": each.scope.value,
+            "applications": "all" if each.applications is None else ", ".join(each.applications),
+            "expires": each.expiry_date or "never",
+            "revoked": "yes" if each.revoked else "",
         }
-        for each in answer["content"]
+        for each in answer.meant.content
     ]
-    call.out.table(answer, rows, total=answer["totalElements"])
+    call.out.table(answer.raw, rows, total=answer.meant.total_elements)
 
 
 async def _create_key(call: Call) -> None:
@@ -206,7 +217,7 @@ async def _create_key(call: Call) -> None:
         "applications": applications,
         "expiryDate": call.args.expires,
     }
-    call.out.secret(await call.rest.call("POST", _KEYS, body), "key")
+    call.out.secret((await call.rest.read(_SHOWN_WHOLE, "POST", _KEYS, body)).raw, "key")
 
 
 async def _revoke_key(call: Call) -> None:

@@ -3,8 +3,9 @@
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -24,6 +25,22 @@ _NEXT: Final[Mapping[int, str]] = {
     503: "try again in a moment",
     504: "whether it took effect is not known: look before you try again",
 }
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """An answer that is what it should be.
+
+    Attributes:
+        raw: The JSON as it came.
+        meant: What it means.
+    """
+
+    raw: Any
+    meant: T
 
 
 def path(*levels: str) -> str:
@@ -69,6 +86,27 @@ class Rest:
             return msgspec.json.decode(raw) if raw else None
         except msgspec.DecodeError as error:
             raise CommandError(f"{self._target.api}: {_strange(raw)}", code=AWAY) from error
+
+    async def read(
+        self,
+        kind: type[T],
+        method: str,
+        where: str,
+        body: object = None,
+        *,
+        query: Mapping[str, object] | None = None,
+    ) -> Answer[T]:
+        """Make a call whose answer is of this kind.
+
+        Raises:
+            CommandError: It did not succeed, or the answer is of another kind.
+        """
+        raw = await self.call(method, where, body, query=query)
+        try:
+            return Answer(raw, msgspec.convert(raw, kind))
+        except msgspec.ValidationError as error:
+            text = f"{self._target.api} answers, but is no Olivegrove, or another version of it: {error}"
+            raise CommandError(text, code=AWAY) from error
 
     @asynccontextmanager
     async def streamed(

@@ -6,6 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from libs.contracts.endpoints import EndpointPage
 from tools.grove.addresses import Target
 from tools.grove.problem import AWAY, REFUSED, CommandError
 from tools.grove.rest import connected, path
@@ -46,6 +47,28 @@ async def test_a_page_of_something_else_is_no_answer(serving: Serving) -> None:
     error = await refused(await serving(page))
 
     assert (error.code, "no answer of this platform: '<html>'" in str(error)) == (AWAY, True)
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        pytest.param({"content": []}, "missing required field `totalElements`", id="a member is missing"),
+        pytest.param([], "Expected `object`, got `array`", id="a list"),
+        pytest.param(None, "Expected `object`, got `null`", id="nothing"),
+    ],
+)
+async def test_json_of_another_shape_is_no_answer(serving: Serving, told: object, problem: str) -> None:
+    async def other(_: web.Request) -> web.Response:
+        return web.json_response(told)
+
+    target = await serving(other)
+    with pytest.raises(CommandError) as error:
+        async with connected(target) as rest:
+            await rest.read(EndpointPage, "GET", "/anything")
+
+    assert error.value.code == AWAY
+    assert f"{target.api} answers, but is no Olivegrove" in str(error.value)
+    assert problem in str(error.value)
 
 
 async def test_nobody_is_followed_elsewhere(serving: Serving) -> None:
