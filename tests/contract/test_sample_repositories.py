@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -131,13 +132,15 @@ async def test_whoever_continues_is_given_nothing_outside_the_range(
     assert those == ([14, 13, 12, 11, 10] if newest_first else [10, 11, 12, 13, 14])
 
 
-async def test_the_oldest_go_first_and_the_end_is_told_by_a_short_count(samples: SampleRepository) -> None:
+@pytest.mark.parametrize("from_ms", [0, 5])
+async def test_samples_of_a_range_of_time_are_deleted(samples: SampleRepository, from_ms: int) -> None:
     await samples.insert([sample(number, time_ms=number) for number in range(25)])
 
-    counts = [await samples.delete_older("tree", 20, application="grove", limit=8) for _ in range(4)]
+    counts = [count async for count in samples.delete_older("tree", from_ms, 20, application="grove")]
 
-    assert counts == [8, 8, 4, 0]
-    assert [each.time_ms for each in await found(samples)] == [20, 21, 22, 23, 24]
+    assert sum(counts) == 20 - from_ms
+    assert [each.time_ms for each in await found(samples)] == [*range(from_ms), *range(20, 25)]
+    assert [each async for each in samples.delete_older("tree", 0, from_ms, application="other")] == []
 
 
 async def test_an_endpoint_whose_id_was_given_again_keeps_what_its_own_application_keeps(
@@ -146,21 +149,22 @@ async def test_an_endpoint_whose_id_was_given_again_keeps_what_its_own_applicati
     others = [sample(number)._replace(app_version="grove-east-v1") for number in (1, 3)]
     await samples.insert([*others, sample(2), sample(4)])
 
-    counts = [await samples.delete_older("tree", FAR, application="grove", limit=1) for _ in range(3)]
+    counts = [count async for count in samples.delete_older("tree", 0, FAR, application="grove")]
 
-    assert counts == [1, 1, 0]
+    assert sum(counts) == 2
     assert await found(samples) == others
 
 
 async def test_what_was_received_until_an_instant_is_deleted_and_nothing_else(
     samples: SampleRepository,
 ) -> None:
-    await samples.insert([sample(number) for number in range(10)] + [sample(50, "oak")])
+    future = sample(9)._replace(time_ms=FAR - 1, received_ms=5004, id=b"f" * 16)
+    await samples.insert([*(sample(number) for number in range(9)), future, sample(50, "oak")])
 
-    deleted = await samples.delete_received("tree", 5004, limit=100)
+    deleted = [count async for count in samples.delete_received("tree", 5004)]
 
-    assert deleted == 5
-    assert [each.received_ms for each in await found(samples, "tree", "oak")] == [*range(5005, 5010), 5050]
+    assert sum(deleted) == 6
+    assert [each.received_ms for each in await found(samples, "tree", "oak")] == [*range(5005, 5009), 5050]
 
 
 async def test_endpoints_are_known_by_their_application(samples: SampleRepository) -> None:
@@ -168,3 +172,61 @@ async def test_endpoints_are_known_by_their_application(samples: SampleRepositor
 
     assert [each async for each in samples.endpoints_of("grove")] == ["elm", "oak"]
     assert [each async for each in samples.endpoints_of("other")] == []
+
+
+MINUTE_MS = 60_000
+FULL = [number * 4 * MINUTE_MS for number in range(4000)]
+"""Eleven days, a sample every four minutes, long after the beginning of time."""
+
+
+@pytest.fixture
+async def full(server: StoreServer) -> AsyncIterator[tuple[MongoSampleRepository, list[int]]]:
+    """A repository with many samples of one endpoint, and how many were in each range that was read."""
+    store = Store.open(server.url, database=fresh_database(), app_name="test")
+    repository, read = MongoSampleRepository(store), []
+    await repository.prepare()
+    await repository.insert([sample(number, time_ms=FAR + at) for number, at in enumerate(FULL)])
+    samples = store.collection("samples")
+    find = samples.find
+
+    def counted(wanted: dict[str, Any], *args: Any, **options: Any) -> Any:  # noqa: ANN401 - pymongo's own
+        span = wanted["t"]
+        read.append(sum(span["$gte"] <= FAR + at < span["$lt"] for at in FULL))
+        return find(wanted, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(repository._samples, "find", counted)  # noqa: SLF001 - what it asks the store for
+        yield repository, read
+    await store.close()
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+async def test_a_long_range_is_read_in_parts(
+    full: tuple[MongoSampleRepository, list[int]],
+    newest_first: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    repository, read = full
+
+    times = [
+        each.time_ms
+        async for each in repository.between(["tree"], FAR, FAR + FULL[-1] + 1, newest_first=newest_first)
+    ]
+
+    assert times == [FAR + at for at in (FULL[::-1] if newest_first else FULL)]
+    assert sum(read) < 2 * len(FULL)
+    assert max(read) <= 1000
+    assert len(read) < 40
+
+
+async def test_what_is_old_goes_in_parts(full: tuple[MongoSampleRepository, list[int]]) -> None:
+    repository, read = full
+
+    counts = [
+        count async for count in repository.delete_older("tree", 0, FAR + FULL[3000], application="grove")
+    ]
+
+    assert sum(counts) == 3000
+    assert max(counts) <= 1000
+    assert max(read) <= 1000
+    assert len(read) < 60
+    assert len([each async for each in repository.between(["tree"], FAR, 2 * FAR)]) == 1000

@@ -72,14 +72,16 @@ class InMemorySamples:
         ):
             yield each
 
-    async def delete_older(self, endpoint_id: str, before_ms: int, *, application: str, limit: int) -> int:
-        found = [each async for each in self.between([endpoint_id], 0, before_ms)]
-        found = [each for each in found if application_of(each.app_version) == application][:limit]
+    async def delete_older(
+        self, endpoint_id: str, from_ms: int, before_ms: int, *, application: str
+    ) -> AsyncIterator[int]:
+        found = [each async for each in self.between([endpoint_id], from_ms, before_ms)]
         for each in found:
-            del self.by_id[each.id]
-        return len(found)
+            if application_of(each.app_version) == application:
+                del self.by_id[each.id]
+                yield 1
 
-    async def delete_received(self, endpoint_id: str, until_ms: int, *, limit: int) -> int:
+    def delete_received(self, endpoint_id: str, until_ms: int) -> AsyncIterator[int]:
         raise NotImplementedError
 
 

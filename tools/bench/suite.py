@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import signal
 import sys
 import time
@@ -125,16 +124,24 @@ async def create_twins(suite: Suite, *, count: int) -> list[Twin]:
         return twins
 
 
+async def metric(suite: Suite, service: str, series: str) -> float:
+    """What a service counts under a name with its labels, as /metrics writes it; 0.0 = nothing yet."""
+    async with (
+        aiohttp.ClientSession(raise_for_status=True) as session,
+        session.get(f"{suite.health[service]}/metrics") as answer,
+    ):
+        lines = (await answer.text()).splitlines()
+    values = [line.rpartition(" ") for line in lines]
+    return next((float(value) for name, _, value in values if name == series), 0.0)
+
+
 async def until_told(suite: Suite) -> float:
     """Wait until the events of all new endpoints have left, which is work as well; returns seconds."""
     began, quiet = time.perf_counter(), 0
-    async with aiohttp.ClientSession(raise_for_status=True) as session:
-        while quiet < _QUIET_POLLS:
-            async with session.get(f"{suite.health['endpoint-register']}/metrics") as answer:
-                text = await answer.text()
-            waiting = re.findall(r"^grove_endpoint_register_outboxes (\S+)", text, re.MULTILINE)
-            quiet = 0 if float(waiting[0]) else quiet + 1
-            await asyncio.sleep(_POLL_S)
+    while quiet < _QUIET_POLLS:
+        waiting = await metric(suite, "endpoint-register", "grove_endpoint_register_outboxes")
+        quiet = 0 if waiting else quiet + 1
+        await asyncio.sleep(_POLL_S)
     return time.perf_counter() - began
 
 

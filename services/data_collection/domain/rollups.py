@@ -27,8 +27,6 @@ MAX_COLUMNS: Final = 2_000
 """Values of one endpoint an hour is rolled up for; one with more is always served from samples."""
 
 _INT64: Final = 2**63
-_FIRST_SPAN_MS: Final = 1_000
-_LONGEST_SPAN_MS: Final = 2**41
 
 
 class Mark(NamedTuple):
@@ -55,49 +53,6 @@ def due_at(hour_ms: int, *, now_ms: int) -> int:
 def spread_of(endpoint_id: str) -> int:
     """How much later it is computed for this endpoint, milliseconds: not all of a fleet at once."""
     return zlib.crc32(endpoint_id.encode()) % SPREAD_MS
-
-
-class Spans:
-    """Spans of time from now back to the beginning, none so long that much is due in it.
-
-    A store may read all of a span, however little of it is taken; what is due can be hours of a hundred
-    thousand endpoints, or nothing.
-
-    Attributes:
-        most: How many marks are read at once; a quarter of that is aimed at.
-    """
-
-    def __init__(self, *, most: int) -> None:
-        self.most = most
-        self._longest_ms = _LONGEST_SPAN_MS
-        self._span_ms = 0
-        self._to_ms = 0
-
-    def begin(self, now_ms: int) -> None:
-        """Go through all that is due by now."""
-        self._longest_ms = min(2 * self._longest_ms, _LONGEST_SPAN_MS)
-        self._span_ms = min(_FIRST_SPAN_MS, self._longest_ms)
-        self._to_ms = now_ms + 1
-
-    @property
-    def span(self) -> tuple[int, int] | None:
-        """The next one, as ``from <= time < to``; None when the beginning is reached."""
-        return (max(0, self._to_ms - self._span_ms), self._to_ms) if self._to_ms > 0 else None
-
-    def found(self, count: int) -> None:
-        """Note how many were read there; when it may have had more, the rest of it is a span again."""
-        if count >= self.most:
-            self._span_ms = max(self._span_ms // 8, 1)
-            return
-        self._to_ms -= self._span_ms
-        if 2 * count > self.most:
-            self._span_ms = max(self._span_ms // 2, 1)
-        elif 8 * count < self.most:
-            self._span_ms = min((2 if count else 4) * self._span_ms, self._longest_ms)
-
-    def failed(self) -> None:
-        """Note that it was too much to be read; the next time begins with shorter ones."""
-        self._longest_ms = max(self._span_ms // 8, 1)
 
 
 @dataclass(slots=True)

@@ -19,7 +19,9 @@ from pymongo import errors
 from libs.contracts.errors import UnavailableError
 from libs.contracts.ids import application_of
 from libs.store import Document, Index, Store, store_errors
+from services.data_collection.domain.durations import DAY_MS, HOUR_MS
 from services.data_collection.domain.samples import Place, Sample
+from services.data_collection.domain.spans import Spans
 from services.data_collection.domain.storing import Inserted, judge
 
 _INDEXES: Final = (
@@ -29,6 +31,16 @@ _INDEXES: Final = (
 _HOLDER_INDEXES: Final = (Index(name="application", keys=[("a", 1), ("e", 1)]),)
 _PAGE: Final = 1000
 _MAX_KNOWN: Final = 200_000
+_MOST_DELETED: Final = 1000
+"""At once; a quarter is aimed at."""
+_FIRST_SPAN_MS: Final = 2 * HOUR_MS
+_FIRST_READ_MS: Final = 6 * HOUR_MS
+_LONGEST_READ_MS: Final = 90 * DAY_MS
+"""What comes behind nothing may be a lot."""
+_MOST_EMPTY: Final = 64
+"""Questions at most for a range in which nothing is, but for some."""
+_END_MS: Final = 2**53
+"""No sample has a time so late."""
 _DONE: Final = Inserted()
 
 
@@ -84,15 +96,39 @@ class MongoSampleRepository:
     async def _of(
         self, endpoint_id: str, span: tuple[int, int], after: Place | None, *, newest_first: bool
     ) -> AsyncIterator[Sample]:
+        """Read by spans of time: the embedded store reads all of a range for each page of it."""
+        first, end = _behind(span, after, newest_first=newest_first)
+        spans = Spans(
+            most=_PAGE,
+            first_ms=_FIRST_READ_MS,
+            longest_ms=max(_LONGEST_READ_MS, (end - first) // _MOST_EMPTY),
+            from_beginning=not newest_first,
+        )
+        spans.begin(first, end)
+        failed = False
+        while (part := spans.span) is not None:
+            count = 0
+            try:
+                async for sample in self._within(endpoint_id, part, after, newest_first=newest_first):
+                    count += 1
+                    yield sample
+            except UnavailableError:
+                if failed or count:
+                    raise
+                failed = True  # perhaps there was more than anywhere so far
+                spans.narrow()
+            else:
+                failed = False
+                spans.passed(count)
+
+    async def _within(
+        self, endpoint_id: str, span: tuple[int, int], after: Place | None, *, newest_first: bool
+    ) -> AsyncIterator[Sample]:
         """Page by sample time: a condition on both time and id is one that no index answers well."""
-        first, end = span
         size = _PAGE
         while True:
-            if after is not None:
-                first, end = (
-                    (first, min(end, after.time_ms + 1)) if newest_first else (max(first, after.time_ms), end)
-                )
-            page = await self._page(endpoint_id, (first, end), size, newest_first=newest_first)
+            left = _behind(span, after, newest_first=newest_first)
+            page = await self._page(endpoint_id, left, size, newest_first=newest_first)
             new = [
                 each for each in page if after is None or _is_behind(each, after, newest_first=newest_first)
             ]
@@ -130,25 +166,48 @@ class MongoSampleRepository:
                 return
             after = str(page[-1]["e"])
 
-    async def delete_older(self, endpoint_id: str, before_ms: int, *, application: str, limit: int) -> int:
-        """Delete the oldest samples."""
+    async def delete_older(
+        self, endpoint_id: str, from_ms: int, before_ms: int, *, application: str
+    ) -> AsyncIterator[int]:
+        """Delete samples by sample time, slice by slice."""
         # Its id may have been given again, in an application that keeps samples for longer.
-        version = {"$regex": f"^{re.escape(application)}-[^-]*$"}
-        return await self._delete({"e": endpoint_id, "t": {"$gte": 0, "$lt": before_ms}, "v": version}, limit)
+        wanted = {"e": endpoint_id, "v": {"$regex": f"^{re.escape(application)}-[^-]*$"}}
+        async for count in self._delete(wanted, from_ms, before_ms):
+            yield count
 
-    async def delete_received(self, endpoint_id: str, until_ms: int, *, limit: int) -> int:
-        """Delete samples received until an instant."""
-        return await self._delete({"e": endpoint_id, "t": {"$gte": 0}, "r": {"$lte": until_ms}}, limit)
+    async def delete_received(self, endpoint_id: str, until_ms: int) -> AsyncIterator[int]:
+        """Delete samples received until an instant, slice by slice."""
+        wanted = {"e": endpoint_id, "r": {"$lte": until_ms}}
+        # First back from then: what devices say of later times is little.
+        for from_ms, to_ms in ((0, until_ms + _FIRST_SPAN_MS), (until_ms + _FIRST_SPAN_MS, _END_MS)):
+            async for count in self._delete(wanted, from_ms, to_ms):
+                yield count
 
-    async def _delete(self, wanted: Mapping[str, Any], limit: int) -> int:
-        """Delete by range of time: the embedded store takes long for many ids."""
-        with store_errors():
-            found = await self._samples.find(wanted, {"t": 1}, sort=[("t", 1)], limit=limit).to_list()
-            if not found:
-                return 0
-            span = {"$gte": found[0]["t"], "$lt": found[-1]["t"] + 1}
-            result = await self._samples.delete_many({**wanted, "t": span})
-        return max(len(found), result.deleted_count)  # others may have deleted some of them meanwhile
+    async def _delete(self, wanted: Mapping[str, Any], from_ms: int, to_ms: int) -> AsyncIterator[int]:
+        """Delete by spans of time: the embedded store takes long for many ids, and reads all of a range."""
+        spans = Spans(most=_MOST_DELETED, first_ms=_FIRST_SPAN_MS)
+        spans.begin(from_ms, to_ms)
+        failed = False
+        while (span := spans.span) is not None:
+            those = {**wanted, "t": {"$gte": span[0], "$lt": span[1]}}
+            try:
+                with store_errors():
+                    found = await self._samples.find(
+                        those, {"t": 1}, sort=[("t", 1)], limit=spans.most
+                    ).to_list()
+            except UnavailableError:
+                if failed:
+                    raise
+                failed = True  # perhaps more was there than anywhere so far
+                spans.narrow()
+                continue
+            failed = False
+            spans.found(len(found))
+            if found:
+                within = {"$gte": found[0]["t"], "$lt": found[-1]["t"] + 1}
+                with store_errors():
+                    result = await self._samples.delete_many({**wanted, "t": within})
+                yield max(len(found), result.deleted_count)  # others may have deleted some meanwhile
 
     async def _know(self, samples: Sequence[Sample]) -> None:
         """Write down who has samples, before there are any."""
@@ -167,6 +226,14 @@ class MongoSampleRepository:
         if len(self._known) + len(new) > _MAX_KNOWN:
             self._known.clear()
         self._known.update(new)
+
+
+def _behind(span: tuple[int, int], after: Place | None, *, newest_first: bool) -> tuple[int, int]:
+    """What is left of a range of time behind a sample: its own time is, for others may have the same."""
+    first, end = span
+    if after is None:
+        return span
+    return (first, min(end, after.time_ms + 1)) if newest_first else (max(first, after.time_ms), end)
 
 
 def _is_behind(sample: Sample, place: Place, *, newest_first: bool) -> bool:

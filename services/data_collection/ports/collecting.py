@@ -62,30 +62,31 @@ class SampleRepository(Protocol):
         """
         ...
 
-    async def delete_older(self, endpoint_id: str, before_ms: int, *, application: str, limit: int) -> int:
-        """Delete the oldest samples of an endpoint with ``time_ms < before_ms``; return how many went.
+    def delete_older(
+        self, endpoint_id: str, from_ms: int, before_ms: int, *, application: str
+    ) -> AsyncIterator[int]:
+        """Delete samples of an endpoint of a range of time; tell after each slice how many.
 
         Args:
             endpoint_id: Whose.
+            from_ms: Sample time, inclusive.
             before_ms: Sample time, exclusive.
             application: To which the endpoint belonged when they were received.
-            limit: About so many; more only where samples have the same time. Fewer = none is left.
 
         Raises:
-            UnavailableError: The store is away.
+            UnavailableError: The store is away; the rest stays.
         """
         ...
 
-    async def delete_received(self, endpoint_id: str, until_ms: int, *, limit: int) -> int:
-        """Delete samples of an endpoint that were received until an instant; return how many went.
+    def delete_received(self, endpoint_id: str, until_ms: int) -> AsyncIterator[int]:
+        """Delete samples of an endpoint received until an instant; tell after each slice how many.
 
         Args:
             endpoint_id: Whose.
             until_ms: Receipt time, inclusive.
-            limit: At most about so many. Fewer = none is left.
 
         Raises:
-            UnavailableError: The store is away.
+            UnavailableError: The store is away; the rest stays.
         """
         ...
 

@@ -10,23 +10,47 @@ removal is remembered until nothing older is there, and carried out again.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
 from libs.contracts.errors import GroveError
 from services.data_collection import metrics
+from services.data_collection.domain.durations import DAY_MS, HOUR_MS
 from services.data_collection.ports import Clock, RemovalRepository, Retentions, SampleRepository
 from services.data_collection.ports.querying import RollupRepository
 
 SLICE: Final = 500
 _PAUSE_S: Final = 0.05
+_BACK_MS: Final = 6 * HOUR_MS
+_WHOLE_EVERY_MS: Final = DAY_MS
+"""Late data of long ago goes within a day."""
 _LATEST_MS: Final = 60_000
 """Publishing takes 15 s at most, and clocks may differ."""
 _MS_IN_S: Final = 1000
 
 _log = structlog.get_logger()
+
+
+class Passes:
+    """How far back to look for what is older than an application keeps it: what is gone costs time to find.
+
+    A pass begins some hours before what the last one has deleted, and at the beginning of time once a day.
+    """
+
+    def __init__(self) -> None:
+        self._ended: dict[str, tuple[int, int]] = {}
+
+    def begin_of(self, application: str, now_ms: int) -> int:
+        """From when on to look, as sample time."""
+        before_ms, whole_at_ms = self._ended.get(application, (0, 0))
+        return 0 if now_ms - whole_at_ms >= _WHOLE_EVERY_MS else max(0, before_ms - _BACK_MS)
+
+    def ended(self, application: str, from_ms: int, before_ms: int, now_ms: int) -> None:
+        """Note that nothing of an application is left there, after a pass that began at ``now_ms``."""
+        _, whole_at_ms = self._ended.get(application, (0, 0))
+        self._ended[application] = (before_ms, whole_at_ms if from_ms else now_ms)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +65,7 @@ class Expiring:
         clock: What time it is.
         oldest_ms: When the oldest batch in the stream was stored; None = it is empty.
         pause_s: Rest after each slice.
+        passes: What has been looked through.
     """
 
     samples: SampleRepository
@@ -50,6 +75,7 @@ class Expiring:
     clock: Clock
     oldest_ms: Callable[[], int | None]
     pause_s: float = _PAUSE_S
+    passes: Passes = field(default_factory=Passes)
 
     def now_ms(self) -> int:
         """Unix milliseconds."""
@@ -79,7 +105,8 @@ async def expire(parts: Expiring) -> int:
     """
     deleted = 0
     for application, kept_ms in (await parts.retentions.retentions()).items():
-        before_ms = parts.now_ms() - kept_ms
+        now_ms = parts.now_ms()
+        from_ms, before_ms = parts.passes.begin_of(application, now_ms), now_ms - kept_ms
         async for endpoint_id in parts.samples.endpoints_of(application):
             count = SLICE
             while count >= SLICE:
@@ -88,14 +115,13 @@ async def expire(parts: Expiring) -> int:
                 )
                 metrics.ROLLUPS_DELETED.inc(count)
                 await asyncio.sleep(parts.pause_s if count else 0)
-            count = SLICE
-            while count >= SLICE:
-                count = await parts.samples.delete_older(
-                    endpoint_id, before_ms, application=application, limit=SLICE
-                )
+            async for count in parts.samples.delete_older(
+                endpoint_id, from_ms, before_ms, application=application
+            ):
                 deleted += count
                 metrics.DELETED.labels("retention").inc(count)
-                await asyncio.sleep(parts.pause_s if count else 0)
+                await asyncio.sleep(parts.pause_s)
+        parts.passes.ended(application, from_ms, before_ms, now_ms)
     return deleted
 
 
@@ -108,12 +134,10 @@ async def remove_gone(parts: Expiring) -> int:
     deleted = 0
     for endpoint_id, until_ms in (await parts.removals.all()).items():
         done = _nothing_comes(until_ms, parts)
-        count = SLICE
-        while count >= SLICE:
-            count = await parts.samples.delete_received(endpoint_id, until_ms, limit=SLICE)
+        async for count in parts.samples.delete_received(endpoint_id, until_ms):
             deleted += count
             metrics.DELETED.labels("endpoint removed").inc(count)
-            await asyncio.sleep(parts.pause_s if count else 0)
+            await asyncio.sleep(parts.pause_s)
         if done:
             await parts.removals.drop(endpoint_id, until_ms)
     return deleted

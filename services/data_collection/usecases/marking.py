@@ -42,13 +42,14 @@ class MarkedSamples:
         """As the other one does."""
         return self._samples.endpoints_of(application)
 
-    async def delete_older(self, endpoint_id: str, before_ms: int, *, application: str, limit: int) -> int:
+    def delete_older(
+        self, endpoint_id: str, from_ms: int, before_ms: int, *, application: str
+    ) -> AsyncIterator[int]:
         """As the other one does."""
-        return await self._samples.delete_older(endpoint_id, before_ms, application=application, limit=limit)
+        return self._samples.delete_older(endpoint_id, from_ms, before_ms, application=application)
 
-    async def delete_received(self, endpoint_id: str, until_ms: int, *, limit: int) -> int:
+    async def delete_received(self, endpoint_id: str, until_ms: int) -> AsyncIterator[int]:
         """Delete samples; when the last are gone, so is what was computed from them."""
-        gone = await self._samples.delete_received(endpoint_id, until_ms, limit=limit)
-        if gone < limit:
-            await self._derivation.forget(endpoint_id)
-        return gone
+        async for count in self._samples.delete_received(endpoint_id, until_ms):
+            yield count
+        await self._derivation.forget(endpoint_id)

@@ -29,11 +29,11 @@ from services.data_collection.domain.rollups import (
     Hour,
     Mark,
     Rollup,
-    Spans,
     due_at,
     spread_of,
 )
 from services.data_collection.domain.samples import Derivable
+from services.data_collection.domain.spans import Spans
 from services.data_collection.ports.collecting import Retentions, SampleRepository
 from services.data_collection.ports.querying import (
     Clock,
@@ -208,7 +208,7 @@ class Derivation:
             UnavailableError: The store is away; the hours stay marked.
         """
         done = 0
-        self._spans.begin(unix_ms(self._parts.clock.now()))
+        self._spans.begin(0, unix_ms(self._parts.clock.now()) + 1)
         while (span := self._spans.span) is not None:
             try:
                 found = await self._parts.rollups.due(*span, limit=self._spans.most)

@@ -67,12 +67,17 @@ class InMemorySampleRepository:
         for each in sorted(those):
             yield each
 
-    async def delete_older(self, endpoint_id: str, before_ms: int, *, application: str, limit: int) -> int:
-        old = [each for each in self._of(endpoint_id) if each.time_ms < before_ms]
-        return self._drop([each for each in old if application_of(each.app_version) == application][:limit])
+    async def delete_older(
+        self, endpoint_id: str, from_ms: int, before_ms: int, *, application: str
+    ) -> AsyncIterator[int]:
+        for each in self._of(endpoint_id):
+            if from_ms <= each.time_ms < before_ms and application_of(each.app_version) == application:
+                yield self._drop([each])
 
-    async def delete_received(self, endpoint_id: str, until_ms: int, *, limit: int) -> int:
-        return self._drop([each for each in self._of(endpoint_id) if each.received_ms <= until_ms][:limit])
+    async def delete_received(self, endpoint_id: str, until_ms: int) -> AsyncIterator[int]:
+        for each in self._of(endpoint_id):
+            if each.received_ms <= until_ms:
+                yield self._drop([each])
 
     def _of(self, endpoint_id: str) -> list[Sample]:
         those = [each for each in self.samples.values() if each.endpoint_id == endpoint_id]

@@ -9,7 +9,7 @@ from libs.contracts.errors import UnavailableError
 from libs.contracts.time_series import ReadData, iso
 from services.data_collection.domain.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from services.data_collection.domain.rollups import AT_LATEST_MS, QUIET_MS, SPREAD_MS, Rollup
-from services.data_collection.usecases.expiring import SLICE, Expiring, expire
+from services.data_collection.usecases.expiring import SLICE, Expiring, Passes, expire
 from services.data_collection.usecases.querying import read_data
 from tests.support.rest import Json
 from tests.support.time_series import Grove, InMemoryRollupRepository, SettableClock
@@ -226,3 +226,35 @@ async def test_one_document_that_cannot_be_used_does_not_stop_the_others(grove: 
     keep_two_days(grove)
 
     assert await expire(expiring(grove)) > 0
+
+
+def test_a_pass_begins_some_hours_before_the_last_one_ended_and_once_a_day_at_the_beginning() -> None:
+    passes, now_ms = Passes(), NOW
+    first = passes.begin_of("olives", now_ms)
+    passes.ended("olives", first, now_ms - 10 * DAY_MS, now_ms)
+
+    soon = passes.begin_of("olives", now_ms + HOUR_MS)
+    others = passes.begin_of("figs", now_ms + HOUR_MS)
+    passes.ended("olives", soon, now_ms - 2 * DAY_MS, now_ms + HOUR_MS)  # it keeps less now
+    later = passes.begin_of("olives", now_ms + 2 * HOUR_MS)
+
+    assert (first, others) == (0, 0)
+    assert soon == now_ms - 10 * DAY_MS - 6 * HOUR_MS
+    assert later == now_ms - 2 * DAY_MS - 6 * HOUR_MS
+    assert passes.begin_of("olives", now_ms + DAY_MS) == 0
+
+
+async def test_a_pass_that_was_interrupted_begins_anew(grove: Grove) -> None:
+    await filled(grove)
+    keep_two_days(grove)
+    parts = expiring(grove)
+    grove.rollups.away = True
+    with pytest.raises(UnavailableError):
+        await expire(parts)
+
+    grove.rollups.away = False
+    deleted = await expire(parts)
+    again = await expire(parts)
+
+    assert deleted + len(grove.samples.by_id) == 400
+    assert (deleted > 0, again) == (True, 0)

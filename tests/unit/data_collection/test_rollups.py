@@ -2,7 +2,7 @@ import random
 from statistics import fmean
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.contracts.errors import UnavailableError
@@ -15,7 +15,6 @@ from services.data_collection.domain.rollups import (
     Buckets,
     Rollup,
     Row,
-    Spans,
     Tally,
     due_at,
     stretches,
@@ -251,70 +250,6 @@ async def test_an_hour_marked_anew_while_it_is_computed_stays_marked(grove: Grov
 
     assert [each.hour_ms for each in grove.rollups.marks.values()] == [NOON]
     assert await grove.rollups.due(0, LATER + QUIET_MS + SPREAD_MS + 1, limit=1)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.integers(0, 10**6) | st.integers(4 * 10**12 - 2000, 4 * 10**12), max_size=80),
-    st.integers(1, 9),
-)
-def test_spans_come_to_everything_that_is_due_and_to_nothing_else(due: list[int], most: int) -> None:
-    now_ms, spans, left, seen = 4 * 10**12, Spans(most=most), [*due, 4 * 10**12 + 1], []
-
-    spans.begin(now_ms)
-    while (span := spans.span) is not None:
-        found = [each for each in left if span[0] <= each < span[1]][:most]
-        for each in found:
-            left.remove(each)
-        seen += found
-        spans.found(len(found))
-
-    assert sorted(seen) == sorted(due)
-    assert left == [now_ms + 1]
-
-
-def test_spans_become_as_long_as_suits_what_is_in_them() -> None:
-    """What came due within ten minutes, an hour ago, is mostly read by the hundred."""
-    begin_ms, spans, read = NOON - SPREAD_MS, Spans(most=256), []
-    left = [begin_ms + number * SPREAD_MS // 20_000 for number in range(20_000)]
-
-    spans.begin(NOON + HOUR_MS)
-    while (span := spans.span) is not None:
-        inside = [each for each in left if span[0] <= each < span[1]]
-        read.append(len(inside))
-        taken = set(inside[:256])
-        left = [each for each in left if each not in taken]
-        spans.found(min(len(inside), 256))
-
-    assert not left
-    assert sum(read) < 6 * 20_000
-    assert sorted(read)[len(read) // 2] <= 256
-
-
-def lengths_of(spans: Spans, count: int) -> list[int]:
-    """How long the next spans are while nothing is due in them."""
-    lengths: list[int] = []
-    while len(lengths) < count and (span := spans.span) is not None:
-        lengths.append(span[1] - span[0])
-        spans.found(0)
-    return lengths
-
-
-def test_spans_that_could_not_be_read_are_shorter_the_next_time() -> None:
-    spans = Spans(most=256)
-    spans.begin(NOON)
-    lengths_of(spans, 8)
-    assert spans.span is not None
-    too_long = spans.span[1] - spans.span[0]
-
-    spans.failed()
-    spans.begin(NOON)
-    shorter = lengths_of(spans, 12)
-    spans.begin(NOON)
-    longer_again = lengths_of(spans, 12)
-
-    assert max(shorter) == too_long // 4
-    assert max(longer_again) == too_long // 2
 
 
 async def test_a_busy_hour_is_marked_once_and_anew_only_for_late_data(grove: Grove) -> None:
