@@ -123,7 +123,10 @@ async def _list_ranges(
         lines = await parts.listing.page(ranges[0], offset=cmd.offset, limit=cmd.limit)
     else:
         lines = await _merged(cmd, ranges, parts)
-    total = sum([await parts.listing.count(part) for part in ranges])
+    if not cmd.offset and len(lines) < cmd.limit:
+        total = len(lines)  # that was all: a count says no more, and may be a moment behind what is read
+    else:
+        total = sum([await parts.listing.count(part) for part in ranges])
     found = await parts.endpoints.find_many(
         [line.endpoint_id for line in lines], metadata="metadata" in cmd.include
     )

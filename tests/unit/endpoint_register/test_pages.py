@@ -9,7 +9,7 @@ from libs.contracts.endpoints import DeleteEndpoint, ListEndpoints
 from libs.contracts.errors import BadRequestError, ForbiddenError, GroveError, UnavailableError
 from libs.contracts.ids import ApplicationName, AppVersionName, EndpointId
 from services.endpoint_register.domain.endpoint import Endpoint, EndpointState
-from services.endpoint_register.domain.listing import listed
+from services.endpoint_register.domain.listing import Range, listed
 from services.endpoint_register.usecases import listing
 from services.endpoint_register.usecases.removing import delete_endpoint
 from tests.unit.endpoint_register.conftest import NewTwin
@@ -138,6 +138,29 @@ async def test_a_ghost_in_the_listing_is_shown_once_at_most(grove: World) -> Non
     again, counted = await listing.list_endpoints(ListEndpoints(), parts=grove.parts)
 
     assert len(first) == len(again) == counted == 4
+
+
+@pytest.mark.parametrize(
+    ("query", "names", "total"),
+    [
+        pytest.param({}, "dbcae", 5, id="all is on the page"),
+        pytest.param({"applications": ("figs", "olives")}, "dbcae", 5, id="all of two limits"),
+        pytest.param({"limit": 5}, "dbcae", 3, id="there may be more"),
+        pytest.param({"offset": 4}, "e", 3, id="what is before it is not read"),
+    ],
+)
+async def test_a_count_that_is_behind_is_not_asked_where_the_page_says_it_all(
+    grove: World, monkeypatch: pytest.MonkeyPatch, query: dict[str, Any], names: str, total: int
+) -> None:
+    async def behind(_part: Range) -> int:
+        return 3
+
+    monkeypatch.setattr(grove.listing, "count", behind)
+
+    found, counted = await listing.list_endpoints(ListEndpoints(**query), parts=grove.parts)
+
+    assert "".join(endpoint.id for endpoint in found) == names
+    assert counted == total
 
 
 @pytest.mark.parametrize(
