@@ -7,12 +7,13 @@ a mark puts its due time off: whoever claims must be done by then. The driver gi
 own, which nobody else encodes, so none of them leaves this file.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+from pymongo import DeleteOne
 
+from libs.contracts.ids import application_of
 from libs.store import Document, Index, Store, store_errors
 from services.data_collection.domain.rollups import Columns, Mark, Rollup, Tally
 
@@ -70,10 +71,15 @@ class MongoRollupRepository:
 
     async def settle(self, mark: Mark, *, now_ms: int) -> None:
         """Remove this mark, and those of its hour that were due."""
-        others = {"e": mark.endpoint_id, "h": mark.hour_ms, "d": {"$gte": 0, "$lte": now_ms}}
+        own = f"{_key(mark.endpoint_id, mark.hour_ms)}/{mark.stamp}"
+        # By two conditions: with a third the embedded store reads all marks of the endpoint.
+        of_hour = {"e": mark.endpoint_id, "h": mark.hour_ms}
         with store_errors():
-            await self._marks.delete_many(others)
-            await self._marks.delete_one({"_id": f"{_key(mark.endpoint_id, mark.hour_ms)}/{mark.stamp}"})
+            found = await self._marks.find(of_hour, {"d": 1}).to_list()
+            others = [
+                DeleteOne({"_id": each["_id"], "d": each["d"]}) for each in found if each["d"] <= now_ms
+            ]
+            await self._marks.bulk_write([*others, DeleteOne({"_id": own})], ordered=False)
 
     async def marked(self, endpoint_id: str, from_ms: int, to_ms: int, *, limit: int) -> set[int] | None:
         """Starts of marked hours, if there are not too many."""
@@ -102,16 +108,24 @@ class MongoRollupRepository:
 
     async def drop_older(self, endpoint_id: str, before_ms: int, *, application: str, limit: int) -> int:
         """Remove the oldest computed hours."""
-        # Its id may have been given again, in an application that keeps samples for longer.
-        versions = {"$regex": f'"{re.escape(application)}-[^-"]*":'}
-        query = {"e": endpoint_id, "h": {"$gte": 0, "$lt": before_ms}, "c": versions}
-        with store_errors():
-            found = await self._rollups.find(query, {"h": 1}, sort=[("h", 1)], limit=limit).to_list()
-            if not found:
-                return 0
-            hours = {"$gte": found[0]["h"], "$lte": found[-1]["h"]}
-            await self._rollups.delete_many({"e": endpoint_id, "h": hours, "c": versions})
-        return len(found)  # others may have deleted some of them meanwhile
+        from_ms, gone = 0, 0
+        while (size := limit - gone) > 0:
+            query = {"e": endpoint_id, "h": {"$gte": from_ms, "$lt": before_ms}}
+            with store_errors():
+                page = await self._rollups.find(
+                    query, {"h": 1, "c": 1}, sort=[("h", 1)], limit=size
+                ).to_list()
+                # Its id may have been given again, in an application that keeps samples for longer.
+                those = [each for each in page if _is_of(each, application)]
+                if those:
+                    await self._rollups.bulk_write(
+                        [DeleteOne({"_id": each["_id"], "c": each["c"]}) for each in those], ordered=False
+                    )
+            gone += len(those)  # others may have deleted some of them meanwhile
+            if len(page) < size:
+                break
+            from_ms = page[-1]["h"] + 1
+        return gone
 
     async def hours(
         self, endpoint_id: str, from_ms: int, to_ms: int, *, minutes: bool, limit: int, newest_first: bool
@@ -138,6 +152,11 @@ class MongoRollupRepository:
                     result = await collection.delete_many({"e": endpoint_id, "h": hours})
                     gone += result.deleted_count
         return gone
+
+
+def _is_of(document: Document, application: str) -> bool:
+    versions = msgspec.json.decode(document["c"], type=dict[str, str])
+    return any(application_of(version) == application for version in versions)
 
 
 def _key(endpoint_id: str, hour_ms: int) -> str:

@@ -10,9 +10,8 @@ goes on behind it (contract tests hold our way). They are read in order of time 
 among samples of the same time is read again from there.
 """
 
-import re
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final
 
 from pymongo import errors
 
@@ -170,31 +169,39 @@ class MongoSampleRepository:
         self, endpoint_id: str, from_ms: int, before_ms: int, *, application: str
     ) -> AsyncIterator[int]:
         """Delete samples by sample time, slice by slice."""
+
         # Its id may have been given again, in an application that keeps samples for longer.
-        wanted = {"e": endpoint_id, "v": {"$regex": f"^{re.escape(application)}-[^-]*$"}}
-        async for count in self._delete(wanted, from_ms, before_ms):
+        def is_of_it(document: Document) -> bool:
+            return application_of(document["v"]) == application
+
+        async for count in self._delete(endpoint_id, from_ms, before_ms, is_of_it):
             yield count
 
     async def delete_received(self, endpoint_id: str, until_ms: int) -> AsyncIterator[int]:
         """Delete samples received until an instant, slice by slice."""
-        wanted = {"e": endpoint_id, "r": {"$lte": until_ms}}
+
+        def is_received(document: Document) -> bool:
+            return bool(document["r"] <= until_ms)
+
         # First back from then: what devices say of later times is little.
         for from_ms, to_ms in ((0, until_ms + _FIRST_SPAN_MS), (until_ms + _FIRST_SPAN_MS, _END_MS)):
-            async for count in self._delete(wanted, from_ms, to_ms):
+            async for count in self._delete(endpoint_id, from_ms, to_ms, is_received):
                 yield count
 
-    async def _delete(self, wanted: Mapping[str, Any], from_ms: int, to_ms: int) -> AsyncIterator[int]:
-        """Delete by spans of time: the embedded store takes long for many ids, and reads all of a range."""
+    async def _delete(
+        self, endpoint_id: str, from_ms: int, to_ms: int, chosen: Callable[[Document], bool]
+    ) -> AsyncIterator[int]:
+        """Delete by spans of time what is chosen of it.
+
+        The embedded store reads all of a range. With one condition more than its index has, it reads all of
+        the endpoint (*m* 20 times as long for 222 of 10,000), so what is found is chosen here.
+        """
         spans = Spans(most=_MOST_DELETED, first_ms=_FIRST_SPAN_MS)
         spans.begin(from_ms, to_ms)
         failed = False
         while (span := spans.span) is not None:
-            those = {**wanted, "t": {"$gte": span[0], "$lt": span[1]}}
             try:
-                with store_errors():
-                    found = await self._samples.find(
-                        those, {"t": 1}, sort=[("t", 1)], limit=spans.most
-                    ).to_list()
+                found = await self._found(endpoint_id, span, limit=spans.most)
             except UnavailableError:
                 if failed:
                     raise
@@ -202,12 +209,25 @@ class MongoSampleRepository:
                 spans.narrow()
                 continue
             failed = False
-            spans.found(len(found))
-            if found:
-                within = {"$gte": found[0]["t"], "$lt": found[-1]["t"] + 1}
+            if len(found) < spans.most or span[1] - span[0] == 1:
+                spans.passed(len(found))
+            else:
+                spans.narrow()  # there may be more, and what is not chosen would be found again
+                continue
+            those = [each["_id"] for each in found if chosen(each)]
+            for start in range(0, len(those), spans.most):
                 with store_errors():
-                    result = await self._samples.delete_many({**wanted, "t": within})
-                yield max(len(found), result.deleted_count)  # others may have deleted some meanwhile
+                    result = await self._samples.delete_many(
+                        {"_id": {"$in": those[start : start + spans.most]}}
+                    )
+                yield result.deleted_count
+
+    async def _found(self, endpoint_id: str, span: tuple[int, int], *, limit: int) -> list[Document]:
+        """What is in a span; all of it where it is as short as can be."""
+        wanted = {"e": endpoint_id, "t": {"$gte": span[0], "$lt": span[1]}}
+        at_most = limit if span[1] - span[0] > 1 else 0
+        with store_errors():
+            return await self._samples.find(wanted, {"v": 1, "r": 1}, limit=at_most).to_list()
 
     async def _know(self, samples: Sequence[Sample]) -> None:
         """Write down who has samples, before there are any."""

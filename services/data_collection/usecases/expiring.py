@@ -9,7 +9,7 @@ removal is remembered until nothing older is there, and carried out again.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -41,6 +41,10 @@ class Passes:
 
     def __init__(self) -> None:
         self._ended: dict[str, tuple[int, int]] = {}
+
+    def keep(self, applications: Collection[str]) -> None:
+        """Forget all other applications."""
+        self._ended = {name: ended for name, ended in self._ended.items() if name in applications}
 
     def begin_of(self, application: str, now_ms: int) -> int:
         """From when on to look, as sample time."""
@@ -104,7 +108,9 @@ async def expire(parts: Expiring) -> int:
         UnavailableError: The store is away; the rest goes another time.
     """
     deleted = 0
-    for application, kept_ms in (await parts.retentions.retentions()).items():
+    retentions = await parts.retentions.retentions()
+    parts.passes.keep(retentions)
+    for application, kept_ms in retentions.items():
         now_ms = parts.now_ms()
         from_ms, before_ms = parts.passes.begin_of(application, now_ms), now_ms - kept_ms
         async for endpoint_id in parts.samples.endpoints_of(application):

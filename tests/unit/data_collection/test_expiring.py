@@ -242,6 +242,8 @@ def test_a_pass_begins_some_hours_before_the_last_one_ended_and_once_a_day_at_th
     assert soon == now_ms - 10 * DAY_MS - 6 * HOUR_MS
     assert later == now_ms - 2 * DAY_MS - 6 * HOUR_MS
     assert passes.begin_of("olives", now_ms + DAY_MS) == 0
+    passes.keep({"figs"})
+    assert passes.begin_of("olives", now_ms + 2 * HOUR_MS) == 0  # it has no retention any more
 
 
 async def test_a_pass_that_was_interrupted_begins_anew(grove: Grove) -> None:
