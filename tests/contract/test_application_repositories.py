@@ -1,6 +1,6 @@
 """What repositories of applications and configuration promise, held against the fakes and the real store."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from services.endpoint_register.domain.configuration import ConfigurationChange,
 from services.endpoint_register.mongo import MongoApplicationRepository, MongoConfigurationRepository
 from services.endpoint_register.ports import ApplicationRepository, ConfigurationRepository
 from tests.support.rest import Json
-from tests.support.servers import StoreServer, fresh_database, store_process
+from tests.support.servers import StoreServer, fresh_database
 from tests.unit.endpoint_register.record_fakes import (
     InMemoryApplicationRepository,
     InMemoryConfigurationRepository,
@@ -29,12 +29,6 @@ class Kept:
     applications: ApplicationRepository
     configurations: ConfigurationRepository
     clock: ManualClock
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
-    with store_process(tmp_path_factory.mktemp("contract")) as server:
-        yield server
 
 
 @pytest.fixture(params=["memory", "store"])

@@ -1,6 +1,6 @@
 """What credential-manager expects of the repository of audit records, held by the fake and by MongoDB."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
@@ -11,15 +11,9 @@ from services.credential_manager.domain.audit import Holder, Range
 from services.credential_manager.mongo import MongoAuditRepository
 from services.credential_manager.ports import AuditRepository
 from tests.support.audit import NOON_MS, InMemoryAuditRepository, entry
-from tests.support.servers import StoreServer, fresh_database, store_process
+from tests.support.servers import StoreServer, fresh_database
 
 ALL = Range()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
-    with store_process(tmp_path_factory.mktemp("audit")) as server:
-        yield server
 
 
 @pytest.fixture(params=["memory", "mongo"])

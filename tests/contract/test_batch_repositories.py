@@ -1,6 +1,6 @@
 """What every repository of batch tasks promises, held against the fake and against the real store."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from services.endpoint_register.domain.sealing import SealingBox, SealingKeyErro
 from services.endpoint_register.mongo import MongoBatchRepository
 from services.endpoint_register.ports import BatchRepository
 from tests.support.rest import Json
-from tests.support.servers import StoreServer, fresh_database, store_process
+from tests.support.servers import StoreServer, fresh_database
 from tests.unit.endpoint_register.record_fakes import InMemoryBatchRepository
 from tests.unit.endpoint_register.time_and_chance import START
 
@@ -29,12 +29,6 @@ class Kept:
 
     batches: BatchRepository
     store: Store | None = None
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
-    with store_process(tmp_path_factory.mktemp("contract")) as server:
-        yield server
 
 
 @pytest.fixture(params=["memory", "store"])

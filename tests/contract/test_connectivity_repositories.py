@@ -1,7 +1,7 @@
 """What repositories of connectivity and of transports promise, held against the fakes and the real store."""
 
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import permutations
@@ -21,7 +21,7 @@ from services.endpoint_register.domain.connectivity import (
 from services.endpoint_register.mongo import MongoConnectivityRepository, MongoRunRepository
 from services.endpoint_register.ports import ConnectivityRepository, RunRepository
 from tests.support.rest import Json
-from tests.support.servers import StoreServer, fresh_database, store_process
+from tests.support.servers import StoreServer, fresh_database
 from tests.unit.endpoint_register.presence_fakes import InMemoryConnectivityRepository, InMemoryRunRepository
 from tests.unit.endpoint_register.test_connectivity import TREE, connected, disconnected, known, place, state
 from tests.unit.endpoint_register.time_and_chance import START
@@ -43,12 +43,6 @@ class Kept:
 
     async def held(self, run_id: str) -> list[Connectivity]:
         return [each async for part in self.connectivity.held(run_id) for each in part]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
-    with store_process(tmp_path_factory.mktemp("contract")) as server:
-        yield server
 
 
 @pytest.fixture(params=["memory", "store"])

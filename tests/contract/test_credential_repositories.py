@@ -1,7 +1,7 @@
 """What credential-manager expects of its repositories, held by the fake of the unit tests and by MongoDB."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import TypeAlias
@@ -22,15 +22,9 @@ from tests.support.credential_manager import (
     InMemoryApiKeyRepository,
     InMemoryTokenRepository,
 )
-from tests.support.servers import StoreServer, fresh_database, store_process
+from tests.support.servers import StoreServer, fresh_database
 
 Repositories: TypeAlias = tuple[TokenRepository, ApiKeyRepository]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
-    with store_process(tmp_path_factory.mktemp("credentials")) as server:
-        yield server
 
 
 @pytest.fixture(params=["memory", "mongo"])

@@ -1,6 +1,5 @@
 """What every listing promises: the fake, that of any store, and that of a store that reads whole ranges."""
 
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -12,7 +11,6 @@ from services.endpoint_register.domain.listing import KEYS, Order, Range, listed
 from services.endpoint_register.mongo import LandmarkListing, MongoEndpointListing
 from services.endpoint_register.ports import EndpointListing
 from tests.contract.listed_endpoints import EVERYTHING, V2, endpoint
-from tests.support.servers import StoreServer, fresh_database, store_process
 from tests.unit.endpoint_register.endpoint_fakes import InMemoryEndpointListing
 from tests.unit.endpoint_register.time_and_chance import START
 
@@ -28,19 +26,6 @@ class Kept:
         """Let blocks be cut and joined, where there are any."""
         if isinstance(self.listing, LandmarkListing):
             await self.listing.tend()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
-    with store_process(tmp_path_factory.mktemp("contract")) as server:
-        yield server
-
-
-@pytest.fixture
-async def store(server: StoreServer) -> AsyncIterator[Store]:
-    store = Store.open(server.url, database=fresh_database(), app_name="test")
-    yield store
-    await store.close()
 
 
 @pytest.fixture(params=["memory", "store", "landmarks"])

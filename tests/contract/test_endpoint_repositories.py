@@ -1,6 +1,6 @@
 """What every repository of endpoints promises, held against the fake and against the real store."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ from services.endpoint_register.domain.metadata import Difference
 from services.endpoint_register.mongo import MongoEndpointListing, MongoEndpointRepository
 from services.endpoint_register.ports import EndpointListing, EndpointRepository
 from tests.support.rest import Json
-from tests.support.servers import StoreServer, fresh_database, store_process
+from tests.support.servers import StoreServer, fresh_database
 from tests.unit.endpoint_register.endpoint_fakes import InMemoryEndpointListing, InMemoryEndpointRepository
 from tests.unit.endpoint_register.time_and_chance import START, ManualClock
 
@@ -31,12 +31,6 @@ class Kept:
     listing: EndpointListing
     clock: ManualClock
     store: Store | None = None
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
-    with store_process(tmp_path_factory.mktemp("contract")) as server:
-        yield server
 
 
 @pytest.fixture(params=["memory", "store"])

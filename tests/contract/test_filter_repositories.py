@@ -1,6 +1,6 @@
 """What repositories of filters promise, and lists by filter, held against the fakes and the real store."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ from services.endpoint_register.mongo import (
     MongoFilterRepository,
 )
 from services.endpoint_register.ports import EndpointListing, EndpointRepository, FilterRepository
-from tests.support.servers import StoreServer, fresh_database, store_process
+from tests.support.servers import StoreServer, fresh_database
 from tests.unit.endpoint_register.endpoint_fakes import InMemoryEndpointListing, InMemoryEndpointRepository
 from tests.unit.endpoint_register.filter_fakes import InMemoryFilterRepository
 from tests.unit.endpoint_register.time_and_chance import START, ManualClock
@@ -33,12 +33,6 @@ class Kept:
     endpoints: EndpointRepository
     listing: EndpointListing
     store: Store | None = None
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
-    with store_process(tmp_path_factory.mktemp("contract")) as server:
-        yield server
 
 
 @pytest.fixture(params=["memory", "store"])

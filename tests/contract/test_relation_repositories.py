@@ -1,6 +1,6 @@
 """What every repository of relations promises, held against the fake and against the real store."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -9,14 +9,8 @@ from libs.store import Store
 from services.endpoint_register.domain.relation import End, Relation
 from services.endpoint_register.mongo import MongoRelationRepository
 from services.endpoint_register.ports import RelationRepository
-from tests.support.servers import StoreServer, fresh_database, store_process
+from tests.support.servers import StoreServer, fresh_database
 from tests.unit.endpoint_register.record_fakes import InMemoryRelationRepository
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
-    with store_process(tmp_path_factory.mktemp("contract")) as server:
-        yield server
 
 
 @pytest.fixture(params=["memory", "store"])

@@ -1,7 +1,7 @@
 """What the repositories of the query half of data-collection promise: fakes and the real store alike."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from services.data_collection.ports.querying import (
     SeriesRepository,
 )
 from tests.support.rest import Json
-from tests.support.servers import StoreServer, fresh_database, store_process
+from tests.support.servers import StoreServer, fresh_database
 from tests.support.time_series import (
     InMemoryConfigurationRepository,
     InMemoryLastRepository,
@@ -39,12 +39,6 @@ class Kept:
     lasts: LastRepository
     series: SeriesRepository
     configurations: ConfigurationRepository
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
-    with store_process(tmp_path_factory.mktemp("contract")) as server:
-        yield server
 
 
 @pytest.fixture(params=["memory", "store"])

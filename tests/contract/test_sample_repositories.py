@@ -1,6 +1,6 @@
 """What repositories of samples promise, held against the fake and the real store."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from itertools import product
 from typing import Any
 
@@ -11,16 +11,10 @@ from services.data_collection.domain.samples import Place, Sample
 from services.data_collection.domain.storing import Inserted
 from services.data_collection.mongo import MongoSampleRepository
 from services.data_collection.ports import SampleRepository
-from tests.support.servers import StoreServer, fresh_database, store_process
+from tests.support.servers import StoreServer, fresh_database
 from tests.unit.data_collection.collecting_fakes import InMemorySampleRepository
 
 FAR = 10**12
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
-    with store_process(tmp_path_factory.mktemp("contract")) as server:
-        yield server
 
 
 @pytest.fixture(params=["memory", "store"])

@@ -5,7 +5,7 @@ both, and tried in test_credential_repositories; here is what is its own.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -19,16 +19,10 @@ from services.credential_manager.domain import Change, Phase, SenmlCredential
 from services.credential_manager.mongo import MongoSenmlRepository
 from services.credential_manager.ports import SenmlRepository
 from tests.support.credential_manager import APPLICATION, ENDPOINT, START, InMemorySenmlRepository
-from tests.support.servers import StoreServer, fresh_database, store_process
+from tests.support.servers import StoreServer, fresh_database
 
 DEVICE = DvnUuid("3f0e1c52-7c3f-4a0e-9d3b-2b0c1a4f5e66")
 OTHER = DvnUuid("00000000-0000-4000-8000-000000000000")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
-    with store_process(tmp_path_factory.mktemp("senml")) as server:
-        yield server
 
 
 @pytest.fixture(params=["memory", "mongo"])
