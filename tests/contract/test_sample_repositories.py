@@ -149,6 +149,20 @@ async def test_an_endpoint_whose_id_was_given_again_keeps_what_its_own_applicati
     assert await found(samples) == others
 
 
+async def test_many_samples_of_one_moment_are_deleted_and_those_of_others_are_not(
+    samples: SampleRepository,
+) -> None:
+    ours = [sample(number, time_ms=FAR + number // 1100) for number in range(2400)]
+    others = [sample(number, time_ms=FAR + 1)._replace(app_version="figs-v1") for number in range(3000, 4200)]
+    await samples.insert(ours)
+    await samples.insert(others)
+
+    counts = [count async for count in samples.delete_older("tree", 0, 2 * FAR, application="grove")]
+
+    assert sum(counts) == 2400
+    assert len([each async for each in samples.between(["tree"], 0, 2 * FAR)]) == 1200
+
+
 async def test_what_was_received_until_an_instant_is_deleted_and_nothing_else(
     samples: SampleRepository,
 ) -> None:

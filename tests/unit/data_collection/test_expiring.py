@@ -9,10 +9,13 @@ from libs.contracts.errors import UnavailableError
 from libs.contracts.time_series import ReadData, iso
 from services.data_collection.domain.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from services.data_collection.domain.rollups import AT_LATEST_MS, QUIET_MS, SPREAD_MS, Rollup
+from services.data_collection.domain.samples import Sample
 from services.data_collection.usecases.expiring import SLICE, Expiring, Passes, expire
+from services.data_collection.usecases.marking import MarkedSamples
 from services.data_collection.usecases.querying import read_data
 from tests.support.rest import Json
 from tests.support.time_series import Grove, InMemoryRollupRepository, SettableClock
+from tests.unit.data_collection.collecting_fakes import InMemorySampleRepository
 
 NOON = 1_795_262_400_000  # 2026-11-21T12:00Z
 NOW = NOON + 2 * DAY_MS + 20 * MINUTE_MS
@@ -260,3 +263,33 @@ async def test_a_pass_that_was_interrupted_begins_anew(grove: Grove) -> None:
 
     assert deleted + len(grove.samples.by_id) == 400
     assert (deleted > 0, again) == (True, 0)
+
+
+async def test_what_comes_late_for_long_ago_goes_within_a_day(grove: Grove) -> None:
+    await filled(grove)
+    keep_two_days(grove)
+    parts = expiring(grove)
+    await expire(parts)
+    await grove.store(HORIZON - HOUR_MS, {"t": 1})
+    await grove.store(HORIZON - DAY_MS, {"t": 1})
+
+    soon = await expire(parts)
+    grove.clock.at_ms += DAY_MS
+    grove.documents.documents["dcx", "olives", None] = {"retention": "3d"}
+    a_day_later = await expire(parts)
+
+    assert (soon, a_day_later) == (1, 1)
+
+
+async def test_what_was_computed_for_an_endpoint_goes_with_its_last_sample(grove: Grove) -> None:
+    await filled(grove)
+    samples = InMemorySampleRepository()
+    await samples.insert(
+        [Sample(bytes([number]), "tree", "olives-v1", number, 5, b"{}") for number in (1, 2)]
+    )
+    marked = MarkedSamples(samples, grove.derivation())
+
+    counts = [(count, len(hours(grove))) async for count in marked.delete_received("tree", 5)]
+
+    assert counts == [(1, 6), (1, 6)]
+    assert hours(grove) == []
