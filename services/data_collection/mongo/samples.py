@@ -6,8 +6,8 @@ comes back as it was sent, and holds nothing that a store could refuse. A holder
 sample of its endpoint, so that everything can be found by application without an index over all samples.
 
 Ranges of time end with ``$lt``: with ``$lte`` the embedded store leaves out what is at the end, as the index
-goes on behind it (contract tests hold our way). They are read in order of time in pages; a page that ends
-among samples of the same time is read again from there.
+goes on behind it (contract tests hold our way). They are read in order of time, long ones in spans
+(docs/adr/0014), in pages; a page that ends among samples of the same time is read again from there.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
