@@ -24,6 +24,7 @@ from services.endpoint_register.usecases.metadata import put_metadata_key
 from services.endpoint_register.usecases.removing import delete_endpoint
 from services.endpoint_register.usecases.sweeping import Pace, Sweeper
 from services.endpoint_register.usecases.versions import create_version
+from tests.support.waiting import eventually
 from tests.unit.endpoint_register.conftest import NewTwin
 from tests.unit.endpoint_register.fakes import World
 
@@ -171,12 +172,17 @@ async def test_outboxes_that_are_told_at_the_same_time_are_emptied_together(
     twins = [await new_twin(endpoint_id=f"e{number}") for number in range(100)]
     forget_told, together = world.endpoints.forget_told, []
 
-    async def slowly(endpoints: Sequence[Endpoint]) -> None:
+    async def once_all_are_quiet(endpoints: Sequence[Endpoint]) -> None:
+        """However busy the machine is: nobody else is told later than this write takes."""
         together.append(len(endpoints))
-        await asyncio.sleep(0)
+
+        async def all_wait() -> bool:
+            return sum(together) + len(announcer._quiet) == len(twins)  # noqa: SLF001 - told, and not emptied
+
+        await eventually(all_wait, what="the others are told")
         await forget_told(endpoints)
 
-    monkeypatch.setattr(world.endpoints, "forget_told", slowly)
+    monkeypatch.setattr(world.endpoints, "forget_told", once_all_are_quiet)
     for offered in world.announcing.offered:
         announcer.offer(offered)
     await announcer.stop()
